@@ -1,0 +1,1 @@
+"""Microbenchmarks, shipped profiles and the fit of the shipped prior."""

@@ -1,0 +1,1 @@
+"""What share of the physical bound real kernels reach."""

@@ -1,0 +1,1 @@
+"""Operator graphs: what a network computes, captured or shipped as data."""

@@ -1,0 +1,1 @@
+"""Specifications of GPUs and hosts, and what is in this machine."""

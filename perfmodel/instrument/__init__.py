@@ -1,0 +1,1 @@
+"""The phase vocabulary and the run-log schema."""

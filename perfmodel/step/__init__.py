@@ -1,0 +1,1 @@
+"""From operators to a training or inference step."""

@@ -1,0 +1,1 @@
+"""Workloads the project grew from, as torch modules."""
