@@ -135,8 +135,8 @@ def _versions(name: str, framework: str, version: str) -> tuple[tuple[int, ...],
     if name == "torch7":
         return (7,), (), scripts
     cuda = re.search(r"\+?cu(?:da)?[ -]?(\d{1,2})\.?(\d)\b", version)
-    number = re.match(r"\D{0,12}?v?(\d+(?:\.\d+)+|\d)\b", version)
-    parsed = tuple(int(n) for n in number[1].split(".")) if number else _major_in(framework)
+    found = re.match(r"\D{0,12}?v?(\d+(?:\.\d+)+|\d)\b", version)
+    parsed = tuple(int(n) for n in found[1].split(".")) if found else _major_in(framework)
     return parsed, (int(cuda[1]), int(cuda[2])) if cuda else (), scripts
 
 

@@ -66,7 +66,8 @@ _COPY = re.compile(r"h2d|host[ -]?to[ -]?device|cpu[ -]?to[ -]?gpu|\bcop(?:y|ies
 _PAGEABLE = re.compile(r"pageable|non[ -]?pinned|unpinned|not pinned")
 _HOST_INPUT = re.compile(r"\b(?:host|cpu)\b[\w\s-]*\b(?:tensors?|input|batch|data|arrays?)\b")
 _OPERATORS = re.compile(
-    r"(?:sum|total)(?: of)?(?: the)? (?:\w+ )?(?:operators?|ops|kernels?)|(?:operator|kernel)[ -]?(?:times?|level)[ -]?sum"
+    r"(?:sum|total)(?: of)?(?: the)? (?:\w+ )?(?:operators?|ops|kernels?)"
+    r"|(?:operator|kernel)[ -]?(?:times?|level)[ -]?sum"
 )
 _REAL = re.compile(r"\breal\b|imagenet|\bcoco\b|squad|wikitext|dataloader|data loader|from disk|\bdisk\b")
 _SYNTHETIC = re.compile(r"synthetic|random|dummy|fake|\bzeros\b|\bones\b|generated|\bno (?:data|input) loading")
