@@ -11,7 +11,7 @@ from perfmodel.errors import InputError
 from perfmodel.hardware import names
 from perfmodel.hardware.spec import Gpu
 
-__all__ = ["Gpu", "find_gpu", "gpus", "shipped_gpus"]
+__all__ = ["Gpu", "find_gpu", "gpus", "search_gpus", "shipped_gpus"]
 
 _TABLE = Path(__file__).with_name("data") / "gpus.json"
 
@@ -58,6 +58,19 @@ def find_gpu(name: str) -> Gpu:
 
         return local_gpu(name)
     return _find_user(name)
+
+
+def search_gpus(text: str) -> tuple[Gpu, ...]:
+    """Return the cards whose key, name, chip, generation or form contains every word of a text."""
+    words = text.lower().split()
+    normal = names.normalise(text)
+
+    def matches(card: Gpu) -> bool:
+        described = f"{card.key} {card.name} {card.chip} {card.arch} {card.form}".lower()
+        forms = (names.normalise(card.key), names.normalise(card.name))
+        return all(word in described for word in words) or (bool(normal) and any(normal in form for form in forms))
+
+    return tuple(card for card in gpus() if matches(card))
 
 
 @cache

@@ -15,10 +15,11 @@ Text = dict[str, list[str]]
 _REMEDY = "give a CSV, .csv.gz or Parquet table"
 
 
-def read_table(path: str | Path) -> Text:
+def read_table(path: str | Path, *, comment: str = "") -> Text:
     """Read a table as columns of text, each cell as it stands; missing cells are empty.
 
-    The format is told by the file's first bytes, not by its name.
+    The format is told by the file's first bytes, not by its name. Lines before the header that begin with `comment`
+    are skipped.
 
     Raises
     ------
@@ -26,17 +27,30 @@ def read_table(path: str | Path) -> Text:
         When the file is missing, a directory, unreadable, empty, binary, cut short, or its rows do not fit its header.
     """
     where = Path(path)
+    raw = _read_bytes(where)
+    if raw[:4] == b"PAR1":
+        return _parquet(raw, where)
+    text = _decode(_unpacked(raw, where), where)
+    while comment and text.startswith(comment):
+        text = text.partition("\n")[2]
+    return _csv(text, where)
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file, gzipped or not, with the same errors as `read_table`."""
+    where = Path(path)
+    return _decode(_unpacked(_read_bytes(where), where), where)
+
+
+def _read_bytes(where: Path) -> bytes:
     if where.is_dir():
         raise TableError(f"{where} is a folder, not a table", _REMEDY)
     try:
-        raw = where.read_bytes()
+        return where.read_bytes()
     except FileNotFoundError:
         raise TableError(f"no file {where}", _REMEDY) from None
     except OSError as error:
         raise TableError(f"cannot read {where}: {error.strerror}", _REMEDY) from None
-    if raw[:4] == b"PAR1":
-        return _parquet(raw, where)
-    return _csv(_decode(_unpacked(raw, where), where), where)
 
 
 def _unpacked(raw: bytes, where: Path) -> bytes:
