@@ -114,12 +114,13 @@ def _matrix(table: pd.DataFrame) -> pd.DataFrame:
         kind=KINDS.index("gemm"), step=0, cls=rows.op.map(_CLASS), time_s=rows.latency_ms * 1e-3,
         b_=b, m_=rows.M, n_=rows.N, k_=rows.K, flops=2.0 * b * rows.M * rows.N * rows.K,
         read=size * b * (rows.M * rows.K + rows.K * rows.N), write=size * b * rows.M * rows.N, window=1.0, wino=False,
+        rows_=0.0, cols_=0.0,
     )[_COLUMNS]  # fmt: skip
 
 
 _COLUMNS = [
     "source", "gpu", "canonical", "kind", "step", "cls", "time_s", "b_", "m_", "n_", "k_", "flops", "read", "write",
-    "window", "wino",
+    "window", "wino", "rows_", "cols_",
 ]  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def _convolutions(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
         kind=KINDS.index("conv"), step=step, cls=cls, time_s=rows.latency_ms * 1e-3, b_=1.0, m_=m, n_=n, k_=k,
         flops=2.0 * macs, read=size * (weight + x + y - write), write=size * write, window=r * s,
-        wino=(r == 3) & (s == 3) & (stride == 1),
+        wino=(r == 3) & (s == 3) & (stride == 1), rows_=batch, cols_=np.where(step == 1, height * width, p * q),
     )[_COLUMNS]  # fmt: skip
 
 
@@ -158,6 +159,7 @@ def _byte_rows(table: pd.DataFrame) -> pd.DataFrame:
         kind=kind.fillna(KINDS.index("elementwise")).astype(int), step=0, cls=rows.op.map(_CLASS).fillna("elementwise"),
         time_s=rows.latency_ms * 1e-3, b_=0.0, m_=0.0, n_=0.0, k_=0.0, flops=0.0,
         read=4.0 * numel * np.where(rows.op.isin(_BINARY), 2.0, 1.0), write=4.0 * numel, window=0.0, wino=False,
+        rows_=rows.B, cols_=rows.H,
     )[_COLUMNS]  # fmt: skip
 
 
@@ -169,7 +171,7 @@ def _assemble(frame: pd.DataFrame) -> KernelRows:
         kind=frame.kind.to_numpy(np.int8), phase=np.full(count, PHASES.index("forward"), np.int8),
         pass_=frame.step.to_numpy(np.int8), name=tuple(frame.cls), half=half, count=np.ones(count),
         b=column["b_"], m=column["m_"], n=column["n_"], k=column["k_"], flops=column["flops"],
-        read=column["read"], write=column["write"], rows=np.zeros(count), cols=np.zeros(count),
+        read=column["read"], write=column["write"], rows=frame.rows_.to_numpy(float), cols=frame.cols_.to_numpy(float),
         window=frame.window.to_numpy(float), stride=np.ones(count), depthwise=np.zeros(count, bool),
         winograd=frame.wino.to_numpy(bool), saved=np.zeros(count),
     )  # fmt: skip

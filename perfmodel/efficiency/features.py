@@ -10,7 +10,7 @@ import numpy.typing as npt
 from perfmodel.graph.operators import KIND_CODE, PHASES, Operators
 from perfmodel.roofline.coefficients import KernelCoefficients
 from perfmodel.roofline.device import Device
-from perfmodel.roofline.physical import physical_time
+from perfmodel.roofline.physical import BYTES_SCALE, PRODUCT_KINDS, physical_time
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,10 +39,14 @@ class StepFeatures:
         Physical device seconds by graph phase and operator group.
     launches : array (..., 4)
         Operators the host launches in each phase.
+    flops, bytes : array (..., 4)
+        Arithmetic and least memory traffic of each phase.
     """
 
     seconds: Floats
     launches: Floats
+    flops: Floats
+    bytes: Floats
 
 
 def operator_groups(ops: Operators) -> npt.NDArray[np.intp]:
@@ -84,5 +88,11 @@ def step_features(ops: Operators, device: Device, precision: str, c: KernelCoeff
     member[np.arange(len(code)), code] = 1.0
     seconds = time @ member
     phase = member.reshape(len(code), len(PHASES), len(GROUPS)).sum(axis=-1)
-    launches = np.broadcast_to(ops.count, time.shape) @ phase
-    return StepFeatures(seconds.reshape(*seconds.shape[:-1], len(PHASES), len(GROUPS)), launches)
+    count = np.broadcast_to(ops.count, time.shape)
+    traffic = (ops.read + ops.write) * BYTES_SCALE.get(precision, 1.0)
+    return StepFeatures(
+        seconds=seconds.reshape(*seconds.shape[:-1], len(PHASES), len(GROUPS)),
+        launches=count @ phase,
+        flops=(count * np.where(np.isin(ops.kind, PRODUCT_KINDS), ops.flops, 0.0)) @ phase,
+        bytes=(count * traffic) @ phase,
+    )

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _KIND = {name: code for code, name in enumerate(KINDS)}
-_PRODUCT_KINDS = tuple(_KIND[name] for name in ("gemm", "conv", "attention", "rnn"))
+PRODUCT_KINDS = tuple(_KIND[name] for name in ("gemm", "conv", "attention", "rnn"))
 #: Engine of operators that run in 32 bit, and of those that run in the low precision, by canonical precision.
 ENGINE_OF = {
     "fp32": ("simt", "simt"),
@@ -52,7 +52,7 @@ def physical_time(ops: Operators, device: Device, precision: str, c: KernelCoeff
     array
         Seconds, shape ``(..., n)``.
     """
-    product = np.isin(ops.kind, _PRODUCT_KINDS) & (np.asarray(ops.flops).reshape(-1, len(ops.kind)).max(axis=0) > 0)
+    product = np.isin(ops.kind, PRODUCT_KINDS) & (np.asarray(ops.flops).reshape(-1, len(ops.kind)).max(axis=0) > 0)
     deep = product & np.asarray(ops.depthwise, dtype=bool)
     product &= ~deep
     shape = np.broadcast_shapes(np.shape(ops.read), device.sm.shape)
@@ -132,7 +132,9 @@ def _product_time(ops: Operators, chosen: Bools, device: Device, precision: str,
     time = product_time(direct, **_memory(device, c), c=c)
     eligible = ops.winograd[chosen] & (step != PASSES.index("wgrad"))
     if eligible.any():
-        fast = _winograd_time(direct, eligible, device.along(eligible), c)
+        images = np.maximum(ops.rows[..., chosen][..., eligible], 1.0)
+        side = np.sqrt(np.maximum(ops.cols[..., chosen][..., eligible], 1.0))
+        fast = _winograd_time(direct, eligible, images, side, device.along(eligible), c)
         simt = ~np.broadcast_to(tensor, time.shape)[..., eligible]
         time[..., eligible] = np.where(simt, np.minimum(time[..., eligible], fast), time[..., eligible])
     return time
@@ -142,19 +144,26 @@ def _memory(device: Device, c: KernelCoefficients) -> dict[str, npt.NDArray[Any]
     return {"sm": device.sm, "bandwidth": _bandwidth(device, c) * c.product_memory, "l2_bytes": device.l2_bytes, "old": device.old}
 
 
-def _winograd_time(direct: Products, eligible: Bools, device: Device, c: KernelCoefficients) -> Floats:
-    """The better of fused F(2x2, 3x3), which does 1/2.25 of the work, and unfused F(4x4, 3x3), which does 1/4."""
+def _winograd_time(
+    direct: Products, eligible: Bools, images: Floats, side: Floats, device: Device, c: KernelCoefficients
+) -> Floats:
+    """The better of fused F(2x2, 3x3), which does 1/2.25 of the work, and unfused F(4x4, 3x3), which does 1/4.
+
+    Output pixels are computed in whole 2 x 2 or 4 x 4 tiles of an image with ``side`` pixels a side; the unfused form
+    writes and reads transformed inputs, outputs and weights.
+    """
     m, n, k, itemsize = (pick(array, eligible) for array in (direct.m, direct.n, direct.k / 9.0, direct.itemsize))
     traffic, flops, tensor = (pick(array, eligible) for array in (direct.traffic, direct.flops, direct.tensor))
     none = np.zeros(m.shape[-1], dtype=bool)
     where = _memory(device, c)
     small = Products(
-        b=np.full_like(m, 16.0), m=np.ceil(m / 4), n=n, k=k, itemsize=itemsize, traffic=traffic,
+        b=np.full_like(m, 16.0), m=images * np.ceil(side / 2) ** 2, n=n, k=k, itemsize=itemsize, traffic=traffic,
         flops=flops * c.winograd2, tensor=tensor, plain=none, least_rows=np.zeros(1),
     )  # fmt: skip
-    transformed = 36.0 / 16.0 * (m * k + m * n) * itemsize + 36.0 * k * n * itemsize
+    tiles = images * np.ceil(side / 4) ** 2
+    transformed = 36.0 * (tiles * k + tiles * n + k * n) * itemsize
     large = Products(
-        b=np.full_like(m, 36.0), m=np.ceil(m / 16), n=n, k=k, itemsize=itemsize, traffic=transformed,
+        b=np.full_like(m, 36.0), m=tiles, n=n, k=k, itemsize=itemsize, traffic=transformed,
         flops=flops * c.winograd4, tensor=tensor, plain=none, least_rows=np.zeros(1),
     )  # fmt: skip
     transforms = (traffic + transformed) / where["bandwidth"]

@@ -146,7 +146,12 @@ def features(
 
 def weighted(found: StepFeatures, weights: Floats) -> StepFeatures:
     """Restrict features to a timed region; ``weights`` is (4,) or (p, 4)."""
-    return StepFeatures(found.seconds * weights[..., None], found.launches * weights)
+    return StepFeatures(
+        seconds=found.seconds * weights[..., None],
+        launches=found.launches * weights,
+        flops=found.flops * weights,
+        bytes=found.bytes * weights,
+    )
 
 
 def phase_weights(plan: Plan) -> Floats:
