@@ -32,7 +32,7 @@ class RunLog:
     @property
     def warm(self) -> npt.NDArray[np.bool_]:
         """Steps that count: neither loader start-up nor warm-up."""
-        return self.columns["cold"] == 0
+        return np.equal(self.columns["cold"], 0.0)
 
     def mean_step_ms(self) -> float:
         """Mean time of the warm steps, ms.
