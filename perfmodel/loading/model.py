@@ -135,7 +135,7 @@ class LoaderModel:
 
     def rate(self, workers: npt.ArrayLike) -> Numbers:
         """Return the samples a second of p workers, all of one host together."""
-        return np.minimum.reduce(list(self.limits(workers).values()))
+        return np.asarray(np.minimum.reduce(list(self.limits(workers).values())))
 
     def bound(self, workers: int) -> str:
         """Return which of `TERMS` bounds the rate of p workers."""
@@ -198,9 +198,7 @@ def step_with_loading(
     time, size, p = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in (compute_s, batch, workers)))
     load = size / loader.rate(p)
     serial = time + load
-    busy = np.minimum(
-        1.0, size * loader.cost_s / np.maximum(serial - np.minimum(time, load), 1e-12) / loader.spec[2].cores
-    )
+    busy = np.minimum(1.0, size * loader.cost_s / np.maximum(time, load) / loader.spec[2].cores)
     slowdown = np.where(p > 0, time * LAUNCH_SLOWDOWN * busy, 0.0) if overlapped else np.zeros_like(time)
     spread = load * IMAGE_SPREAD / np.sqrt(np.maximum(size * loader.prefetch * np.maximum(p, 1.0), 1.0))
     prefetched = _smooth_max(load, time + slowdown, spread)
