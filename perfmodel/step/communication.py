@@ -36,7 +36,7 @@ PCIE_LANE_GBS = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938, 6: 7.56}
 
 PCIE_EFFICIENCY = 0.60
 """Share of the PCIe rate that a ring reaches between cards that copy to each other directly. Fitted, with
-`STRAGGLER`, to the scaling of measured multi-GPU runs (``docs/hardware.md``): 0.7 and 0.5 on the two halves of cards."""
+`STRAGGLER`, to the scaling of measured multi-GPU runs: 0.7, 0.5 on two halves of the cards (``docs/hardware.md``)."""
 
 STAGED_EFFICIENCY = PCIE_EFFICIENCY / 2
 """Share of the PCIe rate where each byte goes through host memory: it crosses the link twice."""
@@ -205,7 +205,7 @@ def communication(
     hideable = backward * (buckets - 1) / buckets  # the last bucket waits for the end of backward
     before = reduction - one
     spill = np.maximum(before - hideable, 0.0)
-    wait = STRAGGLER * np.log2(n) * step
+    wait = np.where(size > 0, STRAGGLER * np.log2(n) * step, 0.0)
     exposed = np.minimum(one + spill + overlap_cost * (before - spill), reduction)
     return Communication(total_s=reduction + wait, exposed_s=exposed + wait)
 
