@@ -82,9 +82,7 @@ def _csv(text: str, where: Path) -> Text:
         rows = [_fitted(row, header, reader.line_num, where) for row in reader if row]
     except csv.Error as error:
         raise TableError(f"{where}, line {reader.line_num}: {error}", _REMEDY) from None
-    return {title: list(column) for title, column in zip(header, zip(*rows, strict=True), strict=True)} or {
-        title: [] for title in header
-    }
+    return {title: [row[i] for row in rows] for i, title in enumerate(header)}
 
 
 def _check_header(header: list[str], where: Path) -> None:
