@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_the_cold_first_step_counts_in_no_average(tmp_path: Path) -> None:
     log = read_run_log(write(tmp_path))
     assert log.header["workload"] == "pilotnet"
     assert log.mean_step_ms() == 11.0
+
+
+def test_a_parquet_log_carries_its_header_as_metadata(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    log = read_run_log(write(tmp_path))
+    table = pa.table({name: list(values) for name, values in log.columns.items()})
+    pq.write_table(table.replace_schema_metadata({runlog.HEADER_KEY: json.dumps(HEADER)}), tmp_path / "run.parquet")
+    again = read_run_log(tmp_path / "run.parquet")
+    assert again.header == log.header
+    assert again.mean_step_ms() == 11.0
+    pq.write_table(table, tmp_path / "bare.parquet")
+    with pytest.raises(TableError, match="header"):
+        read_run_log(tmp_path / "bare.parquet")
 
 
 def test_a_log_without_warm_steps(tmp_path: Path) -> None:
