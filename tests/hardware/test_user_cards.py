@@ -137,3 +137,9 @@ def test_a_data_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: py
 def test_the_platform_decides_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PERFMODEL_DATA_DIR", raising=False)
     assert user_data_dir().name == "perfmodel"
+
+
+def test_the_documented_example_is_a_card(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "hardware.md").read_text()
+    example = text.split("```toml\n", 1)[1].split("```", 1)[0]
+    assert read_card(write(tmp_path, example)).key == "rtx4070-mobile"
