@@ -3,7 +3,7 @@
 Environment
 -----------
 PERFMODEL_NATIVE : AUTO (default), ON or OFF
-    OFF installs pure Python; AUTO does so, with a notice, where CMake or the C++ compiler does not work; ON fails there.
+    OFF installs pure Python; AUTO does so, with a notice, where CMake or the compiler does not work; ON fails there.
 PERFMODEL_CUDA : AUTO (default), ON or OFF
     Whether to build ``perfmodel._cuda``; AUTO builds it where nvcc works.
 CUDACXX, CUDAARCHS
@@ -39,7 +39,7 @@ def package_version() -> str:
     text = (ROOT / "perfmodel" / "__init__.py").read_text(encoding="utf-8")
     match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if match is None:
-        raise SystemExit("perfmodel/__init__.py has no line __version__ = \"...\"")
+        raise SystemExit('perfmodel/__init__.py has no line __version__ = "..."')
     return match.group(1)
 
 
@@ -85,7 +85,9 @@ def pybind11_folder() -> str:
 def run(command: list[str], *, what: str) -> None:
     """Run a command and raise with the end of its output where it fails."""
     verbose = bool(os.environ.get("PERFMODEL_VERBOSE"))
-    result = subprocess.run(command, cwd=ROOT, stdout=None if verbose else subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = subprocess.run(
+        command, cwd=ROOT, stdout=None if verbose else subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if result.returncode != 0:
         tail = "\n".join((result.stdout or "").splitlines()[-40:])
         raise NativeBuildError(f"{what} failed (status {result.returncode}):\n{tail}")
@@ -94,7 +96,11 @@ def run(command: list[str], *, what: str) -> None:
 def configure(folder: Path, *, cuda: str | None) -> None:
     """Configure the CMake build, with CUDA where a compiler for it is given."""
     command = [
-        find_cmake(), "-S", str(ROOT), "-B", str(folder),
+        find_cmake(),
+        "-S",
+        str(ROOT),
+        "-B",
+        str(folder),
         "-DCMAKE_BUILD_TYPE=Release",
         f"-DPERFMODEL_VERSION={package_version()}",
         f"-DPERFMODEL_BUILD_CUDA={'ON' if cuda else 'OFF'}",
@@ -166,7 +172,9 @@ class BuildNative(build_ext):
 
     def run(self) -> None:
         """Build, then copy the modules to the wheel's tree or, in editable mode, into the source package."""
-        sanitize = "-" + re.sub(r"\W+", "-", os.environ["PERFMODEL_SANITIZE"]) if os.environ.get("PERFMODEL_SANITIZE") else ""
+        sanitize = (
+            "-" + re.sub(r"\W+", "-", os.environ["PERFMODEL_SANITIZE"]) if os.environ.get("PERFMODEL_SANITIZE") else ""
+        )
         folder = ROOT / "build" / f"cmake-{sys.implementation.cache_tag}-{sysconfig.get_platform()}{sanitize}"
         built = try_native(folder)
         in_place = bool(self.inplace or getattr(self, "editable_mode", False))

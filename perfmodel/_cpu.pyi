@@ -1,6 +1,5 @@
 from typing import Any
 
-
 __version__: str
 
 class Borrowed:
