@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Lowest first. A part imports from its own layer or a lower one; parts of one layer do not import each other in a circle.
+# Lowest first. A part imports from its own layer or a lower one, and no parts import each other in a circle.
 LAYERS: list[set[str]] = [
     {"errors", "_cpu", "_cuda"},
     {"native"},

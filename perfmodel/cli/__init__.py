@@ -79,8 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(words: list[str], *, debug: bool) -> int:
     """Run and return the exit status."""
     try:
-        result = group.main(args=words, prog_name="perfmodel", standalone_mode=False)
+        with group.make_context("perfmodel", words) as context:
+            result = group.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
