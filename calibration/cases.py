@@ -106,7 +106,7 @@ def product(op: str, pass_: str, precision: str, *, m: int, n: int, k: int, b: i
 
 @dataclass(frozen=True, kw_only=True)
 class Conv:
-    """A two-dimensional convolution: batch, channels in, square input, channels out, window, stride, padding, groups."""
+    """A two-dimensional convolution of a square input; ``cin`` and ``cout`` are channels in and out."""
 
     batch: int
     cin: int

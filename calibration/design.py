@@ -1,10 +1,10 @@
 """The designed set of cases: which shapes are measured, and in what order.
 
 Three sources of shapes. *Log-spaced*: a low-discrepancy sequence over the logarithm of every dimension, rounded in turn
-to multiples of 128, to multiples of 8 and not at all, so that aligned and unaligned shapes of every size occur. *Probes*
-of tile quantisation: a dimension just below, at and above multiples of a tile and of a wave, and long inner dimensions that
-invite split-K. *Network-like*: layers of the networks that users train. The order mixes families, precisions and sizes, so that
-a run that is cut short has covered all of them evenly.
+to multiples of 128, to multiples of 8 and not at all, so that aligned and unaligned shapes of every size occur.
+*Probes* of tile quantisation: a dimension just below, at and above multiples of a tile and of a wave, and long inner
+dimensions that invite split-K. *Network-like*: layers of the networks that users train. The order mixes families,
+precisions and sizes, so that a run that is cut short has covered all of them evenly.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def _fits(case: Case, scale: Scale) -> bool:
 def log_spaced(points: int, *ranges: tuple[int, int]) -> Iterator[tuple[int, ...]]:
     """Low-discrepancy points, log-uniform in each range (first and last value), rounded in turn to 128, 8 and 1.
 
-    The sequence is the additive one with the generalised golden ratio (Roberts 2018), which needs no table and whose first
-    points already spread over the whole range.
+    The sequence is the additive one with the generalised golden ratio (Roberts 2018), which needs no table and whose
+    first points already spread over the whole range.
     """
     ratio = 2.0
     for _ in range(40):

@@ -1,6 +1,7 @@
 """Cases as calls: every operator on random data, as torch's own eager kernels run it in training.
 
-Backward passes call the backward kernels themselves, not autograd, wherever torch names them, so that nothing else is timed.
+Backward passes call the backward kernels themselves, not autograd, wherever torch names them, so that nothing else is
+timed.
 """
 
 from __future__ import annotations

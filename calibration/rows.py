@@ -139,8 +139,8 @@ def operator_row(part: str, case: Case, timing: Timing | None, *, threads: int =
 class RowStore:
     """The tables of one measuring session, in one folder.
 
-    Each part is a ``.csv.gz`` that is replaced as a whole, atomically, every few seconds and when the part ends; a session that is
-    killed loses the last seconds at most and goes on where it stopped.
+    Each part is a ``.csv.gz`` that is replaced as a whole, atomically, every few seconds and when the part ends; a
+    session that is killed loses the last seconds at most and goes on where it stopped.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """Timing of calls on a device: medians of repeated bursts, with the host kept out of the device's way.
 
-On a GPU a burst is a run of calls between two events on one stream. The GPU is first put to sleep for as long as the host needs to
-queue the burst, so that the time is that of the kernels back to back and never that of the host issuing them. On the CPU a burst is
-timed by the wall clock. Every call of a burst uses another copy of its data, so many that together they exceed the last cache.
+On a GPU a burst is a run of calls between two events on one stream. The GPU is first put to sleep for as long as the
+host needs to queue the burst, so that the time is that of the kernels back to back and never that of the host issuing
+them. On the CPU a burst is timed by the wall clock. Every call of a burst uses another copy of its data, so many that
+together they exceed the last cache.
 """
 
 from __future__ import annotations
