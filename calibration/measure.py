@@ -5,10 +5,12 @@ Every part stops at its deadline and hands each row on as soon as it is there.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from perfmodel import native
@@ -16,7 +18,7 @@ from perfmodel.errors import CudaUnavailableError, DependencyError, FailureError
 
 from . import cases, design, machine, timing
 from .cases import Case
-from .operators import Bench, UnsupportedCaseError, prepare, set_tf32
+from .operators import Bench, prepare, set_tf32
 from .rows import Row, operator_row
 from .timing import Effort, EventTimer, Timer, Timing, WallTimer
 
@@ -131,7 +133,7 @@ def _time_case(session: Session, part: str, case: Case) -> Row:
     try:
         call, copies = prepare(session.bench, case)
         result = session.timer.time(call, copies=copies, effort=session.effort)
-    except (UnsupportedCaseError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # whatever it is, the other cases go on
         _check_device(session, error)
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         return operator_row(part, case, None, threads=session.threads, error=text[:200])
@@ -181,7 +183,7 @@ def _sizes(session: Session) -> tuple[int, ...]:
 def _gpu_transfers(session: Session) -> Iterable[tuple[Case, Callable[[], Timing]]]:
     for size in _sizes(session):
         for op in ("h2d_pinned", "h2d_pageable", "d2h_pinned", "d2h_pageable", "d2d"):
-            yield _transfer(op, size), lambda op=op, size=size: _time_copy(session, op, size)
+            yield _transfer(op, size), partial(_time_copy, session, op, size)
     try:
         native.cuda().device_count()
     except CudaUnavailableError:
@@ -189,7 +191,7 @@ def _gpu_transfers(session: Session) -> Iterable[tuple[Case, Callable[[], Timing
     for pattern, read, write in (("read", 1.0, 0.0), ("copy", 1.0, 1.0), ("triad", 2.0, 1.0)):
         for size in _sizes(session):
             case = _transfer(f"stream_{pattern}", size, read=read, write=write)
-            yield case, lambda pattern=pattern, size=size: _native_bandwidth(pattern, size)
+            yield case, partial(_native_bandwidth, pattern, size)
 
 
 def _time_copy(session: Session, op: str, size: int) -> Timing:
@@ -223,12 +225,12 @@ def _host_streams(session: Session) -> Iterable[tuple[Case, Callable[[], Timing]
     except NativeUnavailableError:
         return
     seconds = 0.01 if session.scale.name == "dry" else 0.2
-    yield _fma_case(), lambda: _fma_timing(seconds)
+    yield _fma_case(), partial(_fma_timing, seconds)
     for op, read in (("stream_copy", 1.0), ("stream_triad", 2.0)):
         for size in _sizes(session)[2:] or _sizes(session):
             for threads in sorted({1, session.threads}):
                 case = _transfer(f"{op}_{threads}_threads", min(size, 1 << 26), read=read)
-                yield case, lambda op=op, case=case, threads=threads: _stream(session, op, case, threads)
+                yield case, partial(_stream, session, op, case, threads)
 
 
 def _fma_case() -> Case:
@@ -250,7 +252,7 @@ def _stream(session: Session, op: str, case: Case, threads: int) -> Timing:
     numel = case.dim("numel")
     out, a, b = (np.random.default_rng(seed).random(numel, np.float32) for seed in range(3))
     bounds = [numel * index // threads for index in range(threads + 1)]
-    parts = [slice(low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+    parts = [slice(low, high) for low, high in itertools.pairwise(bounds)]
     module = native.cpu()
 
     def one(part: slice) -> None:
@@ -334,7 +336,7 @@ def _tiny_calls(torch: Any, device: str) -> dict[str, Callable[[], Callable[[], 
         "linear": (lambda: nn.Linear(4, 4), (2, 4)),
         "conv2d": (lambda: nn.Conv2d(1, 1, 3), (1, 1, 4, 4)),
         "batch_norm": (lambda: nn.BatchNorm2d(1), (2, 1, 2, 2)),
-        "instance_norm": (lambda: nn.InstanceNorm2d(1), (2, 1, 2, 2)),
+        "instance_norm": (lambda: nn.InstanceNorm2d(1, affine=True), (2, 1, 2, 2)),
         "layer_norm": (lambda: nn.LayerNorm(4), (2, 4)),
     }
     for name, (layer, shape) in layers.items():
