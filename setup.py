@@ -45,10 +45,10 @@ def package_version() -> str:
 
 def choice(name: str) -> str:
     """Value of an AUTO/ON/OFF environment variable."""
-    value = os.environ.get(name, "").strip().upper() or "AUTO"
-    if value not in ("AUTO", "ON", "OFF"):
+    value = os.environ.get(name, "").strip() or "AUTO"
+    if value.upper() not in ("AUTO", "ON", "OFF"):
         raise SystemExit(f"{name} is '{value}'; it must be AUTO, ON or OFF")
-    return value
+    return value.upper()
 
 
 def notice(text: str) -> None:

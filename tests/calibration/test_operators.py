@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from perfmodel.calibration import cases, design, operators, timing
 from perfmodel.calibration.cases import Conv
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from perfmodel.calibration import cases, rows, timing
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "measuring.md"

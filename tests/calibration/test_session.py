@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from perfmodel.calibration import gpu, measure, programs, rows, session
 
+from perfmodel.calibration import gpu, measure, programs, rows, session
 from perfmodel.errors import CudaUnavailableError, DependencyError, InputError
 
 torch = pytest.importorskip("torch")

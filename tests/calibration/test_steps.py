@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from perfmodel.calibration import networks, steps
 
 torch = pytest.importorskip("torch")
