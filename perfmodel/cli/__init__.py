@@ -19,6 +19,7 @@ from perfmodel.errors import PerfmodelError
 
 VERBS = {
     "doctor": "Say what is built, found and missing, and what to do.",
+    "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",
 }
 
