@@ -22,8 +22,9 @@ PACK = "zoo.pack"
 
 def definitions() -> Iterator[Definition]:
     """Yield every definition of the zoo and the workloads."""
-    from perfmodel.calibration.zoo import language, vision
+    from perfmodel.calibration.zoo import language, vision, workload_graphs
 
+    yield from workload_graphs.definitions()
     yield from vision.definitions()
     yield from language.definitions()
 

@@ -243,10 +243,17 @@ def _fused_attention(query: Any, key: Any, value: Any, mask: Any, p: float, caus
 
 
 def _plain_attention(query: Any, key: Any, value: Any, mask: Any, p: float, causal: bool, scale: float | None) -> Any:
-    """Attention as separate operators, as stacks before fused kernels ran it."""
+    """Attention as separate operators, as stacks before fused kernels ran it.
+
+    Vision libraries scaled the queries, language libraries (whose attention is masked) the scores.
+    """
     import torch
 
-    scores = torch.matmul(query, key.transpose(-2, -1)) * (scale or 1 / math.sqrt(query.shape[-1]))
+    factor = scale or 1 / math.sqrt(query.shape[-1])
+    if causal or mask is not None:
+        scores = torch.matmul(query, key.transpose(-2, -1)) * factor
+    else:
+        scores = torch.matmul(query * factor, key.transpose(-2, -1))
     if causal:
         length = (query.shape[-2], key.shape[-2])
         allowed = torch.ones(length, dtype=torch.bool, device=query.device).tril()
@@ -282,8 +289,9 @@ def _recurrent(mode: int) -> Callable[..., Any]:
             tensor, hidden = to_half(tensor), to_half(hidden)
             cell = to_half(cell) if cell is not None else None
             weights = [to_half(weight) for weight in weights]
+            joined = weights[0].new_empty(sum(weight.numel() for weight in weights))
             out = torch.ops.aten._cudnn_rnn(
-                tensor, weights, 4 if biases else 2, None, hidden, cell, mode, hidden.shape[-1], 0, layers,
+                tensor, weights, 4 if biases else 2, joined, hidden, cell, mode, hidden.shape[-1], 0, layers,
                 batch_first, dropout, train, bidirectional, [], None,
             )  # fmt: skip
         return (out[0], out[1], out[2]) if mode == 2 else (out[0], out[1])

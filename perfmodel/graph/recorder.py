@@ -11,6 +11,18 @@ from perfmodel.graph.records import Record, split, storage_class
 from perfmodel.graph.rules import FREE, Call, records_of, rnn_reserve, tensors
 
 
+def _cudnn_rnn_backward(args: tuple[Any, ...]) -> Any:
+    """Return the shapes of cuDNN's recurrent backward pass, for which PyTorch has no meta kernel."""
+    import torch
+
+    x, weights, hidden, cell = args[0], args[1], args[4], args[5]
+    empty = torch.empty_like
+    return empty(x), empty(hidden), empty(cell) if cell is not None else None, [empty(weight) for weight in weights]
+
+
+SUBSTITUTES: dict[str, Callable[[tuple[Any, ...]], Any]] = {"_cudnn_rnn_backward": _cudnn_rnn_backward}
+
+
 class Recorder:
     """Collect records; one instance per captured step.
 
@@ -69,8 +81,9 @@ class Recorder:
     def _dispatch(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         import torch
 
-        result = operator(*args, **kwargs)
         name = self._name(operator)
+        substitute = SUBSTITUTES.get(name or "")
+        result = operator(*args, **kwargs) if substitute is None else substitute(args)
         if name is None:
             for tensor in tensors(result):
                 self.lifetimes.born(tensor, max(len(self.records) - 1, 0), None)

@@ -19,7 +19,7 @@ FREE = frozenset(
     "view_as_complex _conj _neg_view real imag empty empty_like empty_strided new_empty new_empty_strided resize_ "
     "_local_scalar_dense is_same_size set_ detach_ squeeze_ unsqueeze_ t_ transpose_ _nested_view_from_buffer "
     "_has_compatible_shallow_copy_type item record_stream sym_size sym_numel sym_stride _assert_async _assert_tensor_metadata "
-    "_assert_scalar".split()
+    "_assert_scalar as_strided_ sym_storage_offset".split()
 )
 FILL = frozenset(
     "zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full zero_ fill_ arange linspace eye "
@@ -264,18 +264,20 @@ def _geometry(x: Any, weight: Any, y: Any, stride: Any, dilation: Any, transpose
     )
 
 
-def _conv_record(name: str, conv: _Conv, pass_: str, half: bool) -> Record:
-    record = Record(name, "conv", pass_=pass_, half=half, window=conv.window, stride=conv.stride)
+def _conv_record(name: str, conv: _Conv, pass_: str, x: Any) -> Record:
+    record = Record(name, "conv", pass_=pass_, half=_is_half(x), window=conv.window, stride=conv.stride)
     record.depthwise, record.winograd = conv.depthwise, conv.winograd
     record.product(*conv.view(pass_))
     record.flops = conv.flops
+    if pass_ != "wgrad":  # images and positions of one image: Winograd works on whole tiles of an image
+        record.rows, record.cols = int(x.shape[0]), record.m // max(int(x.shape[0]), 1)
     return record
 
 
 def _convolution(call: Call) -> list[Record]:
     x, weight, bias, stride, _, dilation, transposed, _, groups = call.args[:9]
     conv = _geometry(x, weight, call.outputs[0], stride, dilation, transposed, groups)
-    record = _conv_record(call.name, conv, "fwd", _is_half(x))
+    record = _conv_record(call.name, conv, "fwd", x)
     for tensor in (x, weight, bias):
         if tensor is not None:
             add_tensor(record, "read", tensor, call.batch)
@@ -290,7 +292,7 @@ def _convolution_backward(call: Call) -> list[Record]:
     found = []
     for wanted, pass_, other in zip(mask[:2], ("dgrad", "wgrad"), (weight, x), strict=True):
         if wanted:
-            record = _conv_record(call.name, conv, pass_, _is_half(x))
+            record = _conv_record(call.name, conv, pass_, x)
             add_tensor(record, "read", grad, call.batch)
             add_tensor(record, "read", other, call.batch)
             add_tensor(record, "write", next(results), call.batch)
