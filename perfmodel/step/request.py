@@ -9,7 +9,7 @@ from typing import Any
 from perfmodel.efficiency.profile import Profile
 from perfmodel.errors import InputError
 from perfmodel.graph.graph import Graph
-from perfmodel.graph.names import resolve
+from perfmodel.graph.catalogue import resolve
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.host import Host, find_host
 from perfmodel.hardware.precision import resolve_precision
@@ -192,7 +192,7 @@ def _size(graph: Graph, size: int | None, options: Mapping[str, float]) -> int |
         if size is not None and size != graph.default_size:
             raise InputError(f"{graph.name} has a fixed input size", "leave the size out")
         return None
-    chosen = size if size is not None else int(options.get(graph.size_name, graph.default_size))
+    chosen = size if size is not None else int(options.get("size", graph.default_size))
     if chosen < 1:
         label = graph.size_name.replace("_", "-")
         raise InputError(f"{label} must be at least 1, not {chosen}", f"the default is {graph.default_size}")
