@@ -331,7 +331,7 @@ OPT = {
 }
 # T5 sizes (Raffel et al. 2020) with a mixture of experts in every layer, as in Switch (Fedus et al. 2021).
 SWITCH = {"base": (12, 768, 12, 3072), "large": (24, 1024, 16, 4096), "xl": (24, 2048, 32, 5120)}
-EXPERTS = (4, 8, 16, 32, 64, 128)
+EXPERTS = (4, 8, 16, 32)
 LLAMA = {
     "llama_7b": Sizes(32, 4096, 32, 4096, 11008, 32000, 0, 32),
     "llama_13b": Sizes(40, 5120, 40, 5120, 13824, 32000, 0, 40),

@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             bad += not same
         else:
             shipped[definition.name] = document
-            write_pack(path, shipped)
+            write_pack(path, shipped, group=4)
     return bad
 
 
