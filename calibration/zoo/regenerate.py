@@ -47,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     shipped = _read(path)
     bad = 0
     for definition in definitions():
-        if (options.names and definition.name not in options.names) or (
-            options.missing and definition.name in shipped
-        ):
+        if (options.names and definition.name not in options.names) or (options.missing and definition.name in shipped):
             continue
         start = time.monotonic()
         try:

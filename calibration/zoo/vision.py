@@ -62,9 +62,7 @@ def definitions() -> Iterator[Definition]:
     for family, names in _PLAIN.items():
         for name in names.split():
             size = 224
-            yield Definition(
-                name=name, family=family, build=_torchvision(name), inputs=images, default_size=size
-            )
+            yield Definition(name=name, family=family, build=_torchvision(name), inputs=images, default_size=size)
     yield Definition(name="resnet200", family="resnet", build=_resnet((3, 24, 36, 3)), inputs=images)
     yield Definition(
         name="resnext101_32x4d",

@@ -17,10 +17,22 @@ from perfmodel.graph.table import OperatorTable, decode_statics, encode_statics
 
 SCHEMA_VERSION = 1
 _MAGIC = b"PMGRAPH2"
-_PLAIN = (
-    "name family unit size_name default_size size_step degree default_blocks parameter_line tensor_line buffer_line "
-    "input_column default_optimizer default_attention"
-).split()
+_PLAIN = [
+    "name",
+    "family",
+    "unit",
+    "size_name",
+    "default_size",
+    "size_step",
+    "degree",
+    "default_blocks",
+    "parameter_line",
+    "tensor_line",
+    "buffer_line",
+    "input_column",
+    "default_optimizer",
+    "default_attention",
+]
 
 
 def to_document(graph: Graph) -> dict[str, Any]:
@@ -133,6 +145,7 @@ class Pack:
     """
 
     def __init__(self, path: Path) -> None:
+        """Store the options."""
         self._data = path.read_bytes()
         if self._data[: len(_MAGIC)] != _MAGIC:
             raise FailureError(f"{path.name} is not a pack of graphs", "reinstall perfmodel")

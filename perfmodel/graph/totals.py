@@ -1,8 +1,8 @@
 """A graph for a network of which only totals are known.
 
 The captured network that is nearest in parameters, multiply-adds and activations is stretched until it has the wanted
-totals: positions (pixels or tokens) by ``alpha``, channels by ``beta``, and how often operators run by ``gamma``. A dense
-product then grows as ``alpha beta^2``, its output as ``alpha beta``, its weights as ``beta^2``. For a near network all
+totals: positions (pixels or tokens) by ``alpha``, channels by ``beta``, and how often operators run by ``gamma``. A
+dense product then grows as ``alpha beta^2``, its output as ``alpha beta``, its weights as ``beta^2``. For a near network all
 three are close to 1, so that launches, bytes and small kernels stay those of a real network.
 """
 
@@ -66,7 +66,12 @@ def _name_bonus(name: str | None, names: tuple[str, ...]) -> Array:
 
 
 def nearest_template(
-    params_m: float, gmacs: float, macts: float | None, *, name: str | None = None, exclude: frozenset[str] = frozenset()
+    params_m: float,
+    gmacs: float,
+    macts: float | None,
+    *,
+    name: str | None = None,
+    exclude: frozenset[str] = frozenset(),
 ) -> str:
     """Return the name of the captured network nearest in totals (and in name, when one is given).
 
@@ -202,7 +207,7 @@ def _stretched(template: Graph, stretch: Stretch, parameters: float) -> Graph:
 def _factors(kind: str, thin: bool, s: Stretch) -> dict[str, tuple[float, float]]:
     """(constant, per sample) factor of every column for one kind of operator."""
     plain = (s.beta**2, s.alpha * s.beta)
-    found: dict[str, tuple[float, float]] = {name: plain for name in NUMERIC}
+    found: dict[str, tuple[float, float]] = dict.fromkeys(NUMERIC, plain)
     found["count"] = (s.gamma, s.gamma)
     if kind in ("gemm", "conv", "rnn"):
         found["m"] = found["n"] = found["k"] = (1.0 if thin else s.beta, s.alpha)
