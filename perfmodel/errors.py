@@ -32,6 +32,14 @@ class FailureError(PerfmodelError):
     """Something that should have worked did not: the command line exits with 1."""
 
 
+class NativeUnavailableError(FailureError):
+    """A compiled module is not part of this installation."""
+
+
+class CudaUnavailableError(FailureError):
+    """There is no usable NVIDIA GPU or driver, or the CUDA module was not built."""
+
+
 class UnknownGpuError(InputError):
     """No GPU has that name."""
 

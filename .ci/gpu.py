@@ -1,0 +1,124 @@
+"""Builds perfmodel for this machine's GPU, runs the tests that need one, and measures; needs no network.
+
+Nothing is installed into the machine's own Python: packages that it lacks come from a folder of wheels, and they and
+perfmodel go to out/gpu/site. Only the standard library is used here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "out" / "gpu" / "site"
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def environment(architecture: str | None) -> dict[str, str]:
+    """Variables of the build and of what runs on it."""
+    variables = {**os.environ, "PYTHONPATH": str(SITE), "PYTHONUNBUFFERED": "1", "PERFMODEL_NATIVE": "ON"}
+    variables["PERFMODEL_CUDA"] = "ON" if architecture else "AUTO"
+    if architecture:
+        variables.setdefault("CUDAARCHS", architecture)
+    return variables
+
+
+def gpu_architecture() -> str | None:
+    """Compute capability of the first GPU as CMake writes it (``90``); None without a GPU."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--id=0", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    text = result.stdout.strip().replace(".", "")
+    return text if result.returncode == 0 and text.isdigit() else None
+
+
+def wheel_name(wheel: Path) -> str:
+    """Name of the distribution in a wheel."""
+    return wheel.name.split("-")[0].replace("_", "-")
+
+
+def installed(name: str) -> bool:
+    """Whether the machine's Python has that distribution."""
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def pip(arguments: list[str], variables: dict[str, str]) -> None:
+    """Install into the site folder without network."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--upgrade"]
+    subprocess.run([*command, "--target", str(SITE), *arguments], cwd=ROOT, env=variables, check=True, timeout=300)
+
+
+def install_missing(folder: Path, variables: dict[str, str]) -> None:
+    """Install those wheels whose package the machine lacks."""
+    wheels = [str(wheel) for wheel in sorted(folder.glob("*.whl")) if not installed(wheel_name(wheel))]
+    if wheels:
+        say(f"from {folder}/: {', '.join(wheel_name(Path(wheel)) for wheel in wheels)}")
+        pip(wheels, variables)
+
+
+def run_tests(variables: dict[str, str]) -> int:
+    """Run the tests marked cuda; returns pytest's status."""
+    options = ["-m", "cuda", "-q", "-p", "no:cacheprovider", "-W", "default"]
+    command = [sys.executable, "-P", "-m", "pytest", *options]
+    try:
+        return subprocess.run(command, cwd=ROOT, env=variables, timeout=120).returncode
+    except subprocess.TimeoutExpired:
+        say("the tests took more than two minutes and were stopped")
+        return 1
+
+
+def measure(options: argparse.Namespace, variables: dict[str, str]) -> int:
+    """Run the measuring program; returns its status."""
+    command = [sys.executable, "-P", "-m", "perfmodel.calibration.gpu", "--device", options.device]
+    command += ["--output", str(options.output.absolute()), "--budget", f"{options.budget:g}"]
+    if options.dry_run:
+        command.append("--dry-run")
+    return subprocess.run(command, cwd=ROOT, env=variables).returncode
+
+
+def main() -> int:
+    """Do it all; measuring comes last and runs even where a test failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("calibration/measurements"), help="folder of the tables")
+    parser.add_argument("--wheels", type=Path, default=Path("wheels"), help="folder of wheels for missing packages")
+    parser.add_argument("--budget", type=float, default=420.0, help="seconds for measuring")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu tries the path without a GPU")
+    parser.add_argument("--dry-run", action="store_true", help="measure a few tiny cases")
+    options = parser.parse_args()
+    architecture = gpu_architecture()
+    if architecture is None and options.device == "cuda":
+        print("error: nvidia-smi finds no GPU here; --device cpu --dry-run tries the path without one", file=sys.stderr)
+        return 1
+    variables = environment(architecture)
+    install_missing(options.wheels, variables)
+    say(f"building for {f'compute capability {architecture}' if architecture else 'the CPU'}")
+    try:
+        pip(["--no-build-isolation", "."], variables)
+    except subprocess.CalledProcessError as error:
+        print(f"error: the build failed (status {error.returncode}); its output is above", file=sys.stderr)
+        return 1
+    failed = run_tests(variables) not in (0, 5) if architecture else False
+    say("measuring")
+    status = measure(options, variables)
+    if failed:
+        print("error: a test on the GPU failed; its output is above the measuring", file=sys.stderr)
+    return status or int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

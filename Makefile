@@ -1,0 +1,84 @@
+# make demo: build and predict.  make test: build and check everything.  make gpu: measure this machine's NVIDIA GPU.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Python on the path that is new enough, unless PYTHON says which.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Sparse progress: a line for each stage and what pip finally installs.
+INSTALL = $(PIP) install --progress-bar off --constraint constraints.txt
+SPARSE := grep --line-buffered -E '^ *(Successfully|Installing|Building|ERROR|error|perfmodel:|.*rror:)' || test $${PIPESTATUS[0]} -eq 0
+SOURCES := setup.py pyproject.toml CMakeLists.txt constraints.txt MANIFEST.in \
+	$(wildcard cmake/*.cmake) $(shell find csrc -type f 2>/dev/null)
+MARK := $(VENV)/.perfmodel
+OUTPUT ?= calibration/measurements
+WHEELS ?= wheels
+BUDGET ?= 420
+
+.PHONY: help demo test lint docs gpu gpu-wheels sanitize clean check-python
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo      build everything and make one prediction (no torch)
+demo: $(MARK)-base
+	$(BIN)/python -m perfmodel predict --gpu p100 --blocks 6
+
+## make test      build everything, with torch, and run all checks
+test: $(MARK)-test lint docs
+	$(BIN)/python -m pytest
+
+## make lint      formats and types: ruff, mypy --strict, clang-format
+lint: $(MARK)-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $$(find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
+
+## make docs      build the documentation site into site/
+docs: $(MARK)-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+## make gpu       measure this machine's NVIDIA GPU into calibration/measurements/ (OUTPUT, BUDGET in seconds)
+gpu: check-python
+	$(PYTHON) .ci/gpu.py --output "$(OUTPUT)" --wheels "$(WHEELS)" --budget $(BUDGET)
+
+## make gpu-wheels  fill wheels/ with what a GPU machine without network may lack
+gpu-wheels: $(MARK)-base
+	$(BIN)/python .ci/gpu_wheels.py --wheels "$(WHEELS)"
+
+## make sanitize  run the native tests under the address and undefined-behaviour sanitizers
+sanitize: $(MARK)-test
+	PYTHON=$(BIN)/python .ci/sanitize
+
+## make clean     remove everything that was built
+clean:
+	rm -rf $(VENV) build dist site out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find perfmodel -name '*.so' -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+check-python:
+	@test -n "$(PYTHON)" || { echo "error: perfmodel needs Python 3.11 or newer, and none is on the path; set PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: perfmodel needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)" >&2; exit 2; }
+
+$(MARK)-venv: | check-python
+	@sh .ci/system $(PYTHON)
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) setuptools pybind11 | $(SPARSE)
+	@touch $@
+
+$(MARK)-base: $(MARK)-venv $(SOURCES)
+	@echo "building and installing perfmodel"
+	$(INSTALL) --verbose --no-build-isolation --editable . | $(SPARSE)
+	@touch $@
+
+$(MARK)-test: $(MARK)-base
+	@echo "installing torch and the tools of the tests; this takes a minute or two"
+	$(INSTALL) --no-build-isolation --editable '.[torch,test]' | $(SPARSE)
+	@touch $@

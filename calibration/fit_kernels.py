@@ -1,0 +1,212 @@
+"""Fit the physical coefficients to single-kernel latencies (maximum a posteriori, Gauss-Newton, robust weights)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.calibration.kernel_rows import KernelRows
+from perfmodel.roofline.coefficients import NAMES, KernelCoefficients
+from perfmodel.roofline.physical import physical_time
+
+Floats = npt.NDArray[np.float64]
+
+#: Coefficients that kernel rows identify; the others keep their defaults or are fitted on whole steps.
+FITTED = tuple(name for name in NAMES if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"})
+_PRIOR_SD, _EFFECT_SD, _FLOOR_SD = 0.6, 0.10, 0.6
+_FLOOR = {"neusight": 35e-6, "deepbench": 8e-6}
+_HUBER = 0.15
+_PRODUCTS = ("linear", "bmm", "conv", "conv_dgrad", "conv_wgrad")
+
+
+@dataclass(frozen=True)
+class KernelFit:
+    """Result of `fit_kernels`.
+
+    Attributes
+    ----------
+    coefficients : KernelCoefficients
+    effects : dict
+        Log factor on the time of (gpu, "product" | "bytes") beyond what the specification explains.
+    floors : dict
+        Seconds of measurement overhead of (source, gpu, class): the host's, not the card's.
+    """
+
+    coefficients: KernelCoefficients
+    effects: dict[tuple[str, str], float] = field(default_factory=dict)
+    floors: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    @property
+    def cards(self) -> dict[str, tuple[float, float]]:
+        """Effects on products and memory traffic by card."""
+        keys = {gpu for gpu, _ in self.effects}
+        return {
+            key: (self.effects.get((key, "product"), 0.0), self.effects.get((key, "bytes"), 0.0)) for key in sorted(keys)
+        }
+
+    def floor(self, source: str, gpu: str, cls: str) -> float:
+        """Measurement overhead; the mean of other cards' for a card not fitted."""
+        key = (source, gpu, cls)
+        if key in self.floors:
+            return self.floors[key]
+        same = [value for (s, _, c), value in self.floors.items() if s == source and c == cls]
+        same = same or [value for (s, _, _), value in self.floors.items() if s == source]
+        return float(np.exp(np.mean(np.log(same)))) if same else _FLOOR.get(source, 3e-5)
+
+
+def device_time(rows: KernelRows, c: KernelCoefficients) -> Floats:
+    """Physical seconds of each row, without any measurement floor."""
+    time = np.empty(len(rows))
+    for precision in np.unique(rows.precision):
+        at = np.flatnonzero(rows.precision == precision)
+        part = rows.select(at)
+        time[at] = physical_time(part.ops, part.device, str(precision), c)
+    return time
+
+
+def predict_rows(rows: KernelRows, fit: KernelFit) -> Floats:
+    """Seconds as they would be measured: physical time, card effect and floor."""
+    group = np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes")
+    effect = np.array([fit.effects.get((gpu, g), 0.0) for gpu, g in zip(rows.gpu, group, strict=True)])
+    floor = np.array(
+        [fit.floor(*key) for key in zip(rows.source, rows.gpu, rows.cls, strict=True)]
+    )
+    result: Floats = device_time(rows, fit.coefficients) * np.exp(effect) + floor
+    return result
+
+
+def subsample(rows: KernelRows, per_cell: int, seed: int = 0) -> KernelRows:
+    """At most ``per_cell`` rows of each source x GPU x class, so that no cell decides the fit."""
+    rng = np.random.default_rng(seed)
+    cell = np.char.add(np.char.add(rows.source, rows.gpu), np.char.add(rows.cls, rows.precision))
+    chosen: list[npt.NDArray[np.intp]] = []
+    for name in np.unique(cell):
+        at = np.flatnonzero(cell == name)
+        chosen.append(at if len(at) <= per_cell else rng.choice(at, per_cell, replace=False))
+    return rows.select(np.sort(np.concatenate(chosen)))
+
+
+def fit_kernels(
+    rows: KernelRows,
+    *,
+    start: KernelCoefficients | None = None,
+    names: Iterable[str] = FITTED,
+    iterations: int = 8,
+    per_cell: int = 250,
+) -> KernelFit:
+    """Maximum a posteriori coefficients with shrunk card effects and host floors.
+
+    Parameters
+    ----------
+    rows : KernelRows
+        Measured kernels.
+    start : KernelCoefficients, optional
+        Centre of the prior and first guess.
+    names : iterable of str
+        Coefficients to fit.
+    iterations : int
+        Gauss-Newton steps.
+    per_cell : int
+        Rows kept of each source x GPU x class.
+    """
+    return _Fit(subsample(rows, per_cell), start or KernelCoefficients(), tuple(names)).run(iterations)
+
+
+class _Fit:
+    def __init__(self, rows: KernelRows, start: KernelCoefficients, names: tuple[str, ...]) -> None:
+        self.rows, self.names, self.base = rows, names, start.to_dict()
+        self.centre = np.log([self.base[name] for name in names])
+        self.effect_keys, self.effect_index = _index(
+            zip(rows.gpu, np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes"), strict=True)
+        )
+        self.floor_keys, self.floor_index = _index(zip(rows.source, rows.gpu, rows.cls, strict=True))
+        self.floor_centre = np.log([_FLOOR.get(str(key[0]), 3e-5) for key in self.floor_keys])
+        self.log_time = np.log(rows.time_s)
+        cells, self.cell = _index(zip(rows.source, rows.gpu, rows.cls, strict=True))
+        self.weight = 1.0 / np.bincount(self.cell)[self.cell]
+        self.weight *= len(rows) / self.weight.sum()
+
+    def coefficients(self, theta: Floats) -> KernelCoefficients:
+        values = dict(self.base)
+        values.update(zip(self.names, np.exp(theta).tolist(), strict=True))
+        return KernelCoefficients.from_dict(values)
+
+    def run(self, iterations: int) -> KernelFit:
+        theta, effect = self.centre.copy(), np.zeros(len(self.effect_keys))
+        floor = self.floor_centre.copy()
+        damping, best = 1e-2, np.inf
+        for _ in range(iterations):
+            device = device_time(self.rows, self.coefficients(theta))
+            residual, jac = self._linearise(theta, effect, floor, device)
+            cost = self._cost(residual, theta, effect, floor)
+            best = min(best, cost)
+            while True:
+                step = self._step(residual, jac, theta, effect, floor, damping)
+                trial = self._split(theta, effect, floor, step)
+                log = self._predict(device_time(self.rows, self.coefficients(trial[0])), trial[1], trial[2])
+                if self._cost(self.log_time - log, *trial) < cost or damping > 1e3:
+                    break
+                damping *= 10
+            theta, effect, floor = trial
+            damping = max(damping / 10, 1e-4)
+        return KernelFit(
+            self.coefficients(theta),
+            dict(zip(self.effect_keys, effect.tolist(), strict=True)),
+            dict(zip(self.floor_keys, np.exp(floor).tolist(), strict=True)),
+        )
+
+    def _predict(self, device: Floats, effect: Floats, floor: Floats) -> Floats:
+        result: Floats = np.log(device * np.exp(effect[self.effect_index]) + np.exp(floor[self.floor_index]))
+        return result
+
+    def _linearise(self, theta: Floats, effect: Floats, floor: Floats, device: Floats) -> tuple[Floats, Floats]:
+        log = self._predict(device, effect, floor)
+        scaled = device * np.exp(effect[self.effect_index])
+        share = scaled / np.exp(log)
+        jac = np.zeros((len(log), len(theta) + len(effect) + len(floor)))
+        for j in range(len(theta)):
+            moved = theta.copy()
+            moved[j] += 1e-3
+            delta = np.log(device_time(self.rows, self.coefficients(moved)) / device) / 1e-3
+            jac[:, j] = delta * share
+        at = np.arange(len(log))
+        jac[at, len(theta) + self.effect_index] = share
+        jac[at, len(theta) + len(effect) + self.floor_index] = 1 - share
+        return self.log_time - log, jac
+
+    def _prior(self) -> Floats:
+        sizes = (len(self.centre), len(self.effect_keys), len(self.floor_keys))
+        return np.concatenate([np.full(n, sd) for n, sd in zip(sizes, (_PRIOR_SD, _EFFECT_SD, _FLOOR_SD), strict=True)])
+
+    def _offset(self, theta: Floats, effect: Floats, floor: Floats) -> Floats:
+        return np.concatenate([theta - self.centre, effect, floor - self.floor_centre])
+
+    def _cost(self, residual: Floats, theta: Floats, effect: Floats, floor: Floats) -> float:
+        size = np.abs(residual)
+        huber = np.where(size < _HUBER, 0.5 * size**2, _HUBER * (size - 0.5 * _HUBER)) / _HUBER**2
+        prior = 0.5 * np.sum((self._offset(theta, effect, floor) / self._prior()) ** 2)
+        return float(np.sum(self.weight * huber) + prior)
+
+    def _step(
+        self, residual: Floats, jac: Floats, theta: Floats, effect: Floats, floor: Floats, damping: float
+    ) -> Floats:
+        weight = self.weight * np.minimum(1.0, _HUBER / np.maximum(np.abs(residual), 1e-12)) / _HUBER**2
+        precision = 1.0 / self._prior() ** 2
+        normal = (jac.T * weight) @ jac
+        normal[np.diag_indices_from(normal)] += precision + damping * np.diag(normal)
+        gradient = jac.T @ (weight * residual) - precision * self._offset(theta, effect, floor)
+        step: Floats = np.clip(np.linalg.solve(normal, gradient), -0.7, 0.7)
+        return step
+
+    def _split(self, theta: Floats, effect: Floats, floor: Floats, step: Floats) -> tuple[Floats, Floats, Floats]:
+        i, j = len(theta), len(theta) + len(effect)
+        return theta + step[:i], effect + step[i:j], floor + step[j:]
+
+
+def _index(keys: Iterable[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], npt.NDArray[np.intp]]:
+    order: dict[tuple[str, ...], int] = {}
+    index = [order.setdefault(tuple(str(part) for part in key), len(order)) for key in keys]
+    return list(order), np.array(index, dtype=np.intp)

@@ -1,0 +1,166 @@
+"""Which learned effects apply to a run: its precision engine, stack, card, network and measuring campaign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.hardware.clocks import REFERENCE_W_PER_TFLOP, process_of
+from perfmodel.hardware.gpu import Gpu
+from perfmodel.efficiency.features import GROUPS
+
+Floats = npt.NDArray[np.float64]
+
+#: Engines whose efficiencies are learned apart.
+ENGINE_LABEL = {
+    "fp32": "fp32",
+    "tf32": "tf32",
+    "fp16": "half",
+    "bf16": "half",
+    "amp": "amp",
+    "amp_fp16": "amp",
+    "amp_bf16": "amp",
+    "int8": "int8",
+    "fp8": "fp8",
+}
+#: Effects on each operator group and on the launch cost (last position), with their prior standard deviations (log).
+GROUP_FACTORS = {
+    "engine": 0.3,
+    "era": 0.3,
+    "version": 0.3,
+    "layout": 0.25,
+    "compiled": 0.35,
+    "arch": 0.1,
+}
+#: Effects on the whole step, with prior standard deviations (log).
+TOTAL_FACTORS = {
+    "campaign_mode": 0.15,
+    "stack_mode": 0.10,
+    "gpu": 0.08,
+    "gpu_engine": 0.08,
+    "arch_engine": 0.08,
+    "model": 0.12,
+    "model_mode": 0.05,
+    "family": 0.10,
+    "family_engine": 0.06,
+    "campaign_model": 0.12,
+    "campaign_model_engine": 0.08,
+    "resolved": 0.10,
+}
+#: Continuous covariates of a card: centred logs, each acting on the groups of one kind.
+COVARIATES = ("power", "balance", "l2", "gddr")
+COVARIATE_SD = 0.15
+WIDTH = len(GROUPS) + 1
+LAUNCH = len(GROUPS)
+_COMPUTE = np.array([name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False])
+_MEMORY = np.array([name in {"depthwise", "norm", "elementwise", "optimizer"} for name in GROUPS] + [False])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What learned effects depend on.
+
+    Attributes
+    ----------
+    precision : str
+        Canonical precision.
+    mode : str
+        ``train`` or ``infer``.
+    era, version : str
+        Stack class (``pytorch2``) and exact stack (``pytorch 2.4``).
+    layout : str
+        ``nchw`` or ``nhwc``.
+    compiled : bool
+        Operators are fused by a compiler.
+    campaign : str
+        Name of the measuring campaign; empty for a plain prediction.
+    model, family : str
+        Network and its family.
+    resolved : str
+        ``graph`` or ``totals``.
+    operators : bool
+        The time is a sum of kernel times, which the physical coefficients are fitted to already.
+    """
+
+    precision: str
+    mode: str
+    era: str
+    version: str
+    layout: str
+    compiled: bool
+    campaign: str
+    model: str
+    family: str
+    resolved: str = "graph"
+    operators: bool = False
+
+    @property
+    def engine(self) -> str:
+        """Label of the arithmetic engine."""
+        label = ENGINE_LABEL[self.precision]
+        return f"{label} kernels" if self.operators else label
+
+
+def group_levels(setting: Setting, arch: str) -> dict[str, str]:
+    """Level of each group factor; an empty level has no effect."""
+    e = setting.engine
+    return {
+        "engine": "" if setting.operators else e,
+        "era": "" if setting.operators else f"{e}|{setting.era}",
+        "version": f"{e}|{setting.version}",
+        "layout": f"{e}|nhwc" if setting.layout == "nhwc" else "",
+        "compiled": f"{e}|compiled" if setting.compiled else "",
+        "arch": "" if setting.operators else f"{e}|{arch}",
+    }
+
+
+def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
+    """Level of each factor on the whole step; an empty level has no effect."""
+    e, campaign = setting.engine, setting.campaign
+    stack = f"{setting.era}|{setting.version}|{setting.layout}|{setting.compiled}|{e}|{setting.mode}"
+    return {
+        "campaign_mode": f"{campaign}|{setting.mode}" if campaign else "",
+        "stack_mode": f"{campaign}|{stack}" if campaign else "",
+        "gpu": "" if setting.operators else gpu_key,
+        "gpu_engine": f"{gpu_key}|{e}",
+        "arch_engine": f"{arch}|{e}",
+        "model": setting.model,
+        "model_mode": f"{setting.model}|{setting.mode}",
+        "family": setting.family,
+        "family_engine": f"{setting.family}|{e}",
+        "campaign_model": f"{campaign}|{setting.model}" if campaign else "",
+        "campaign_model_engine": f"{campaign}|{setting.model}|{e}" if campaign else "",
+        "resolved": f"{setting.resolved}|{setting.mode}",
+    }
+
+
+def covariates(gpu: Gpu, setting: Setting) -> Floats:
+    """Centred log covariates of a card, in the order of `COVARIATES`.
+
+    Power a TFLOP/s against cards of the same process (0 where it is not short of power), FLOP per byte (about 18), L2
+    per SM (about 0.07 MB), and whether memory is GDDR. Zero for sums of operators.
+    """
+    if setting.operators:
+        return np.zeros(len(COVARIATES))
+    fp32 = gpu.peaks_tflops["fp32"]
+    process = process_of(arch=gpu.arch, compute_capability=gpu.compute_capability)
+    values = (
+        np.log(min(1.0, gpu.tdp_w / fp32 / REFERENCE_W_PER_TFLOP[process])),
+        np.log(fp32 * 1e3 / gpu.bandwidth_gbs / 18.0),
+        np.log(gpu.l2_mb / gpu.sm / 0.07),
+        1.0 if "GDDR" in gpu.memory_type.upper() else 0.0,
+    )
+    return np.array(values)
+
+
+def card_offsets(product: float, memory: float) -> Floats:
+    """Log factors on groups and launch (WIDTH,) from a card's effects on products and on memory traffic."""
+    result: Floats = _COMPUTE * product + _MEMORY * memory
+    return result
+
+
+def covariate_masks() -> npt.NDArray[np.bool_]:
+    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): arithmetic groups first, then memory groups."""
+    return np.concatenate([np.tile(_COMPUTE, (len(COVARIATES), 1)), np.tile(_MEMORY, (len(COVARIATES), 1))])

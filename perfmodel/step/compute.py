@@ -1,0 +1,223 @@
+"""Device and host time of steps: graph -> physical time -> learned efficiency, for many points at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.efficiency.combine import combine
+from perfmodel.efficiency.features import StepFeatures, step_features
+from perfmodel.efficiency.levels import Setting
+from perfmodel.efficiency.prior import Corrections, Prior
+from perfmodel.efficiency.profile import Profile
+from perfmodel.graph.graph import Graph
+from perfmodel.graph.operators import PHASES
+from perfmodel.hardware.gpu import Gpu
+from perfmodel.roofline.device import Device
+from perfmodel.roofline.physical import VARIANT_OF
+from perfmodel.runs.stack import Stack
+from perfmodel.runs.timing import TimingScope
+
+Floats = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
+
+#: What `predict` times: everything a user waits for on the device.
+FULL_TRAINING = TimingScope(forward=True, loss=True, backward=True, optimizer=True)
+FULL_INFERENCE = TimingScope(forward=True)
+#: Sustained host-to-device bandwidth of pageable memory, B/s: a staging copy by one core (about half of pinned memory).
+PAGEABLE_BYTES_S = 5e9
+#: Launches that each step costs besides its operators (loop, zero_grad, synchronisation).
+STEP_LAUNCHES = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is computed, apart from card, batch, size and blocks.
+
+    Attributes
+    ----------
+    graph : Graph
+    mode : str
+        ``train`` or ``infer``.
+    precision : str
+        Canonical precision (resolved: ``amp_fp16``, not ``amp``).
+    scope : TimingScope
+        Parts of the step that are timed.
+    stack : Stack
+    model, family, resolved : str
+        Name of the network, its family, and ``graph`` or ``totals``.
+    campaign : str
+        Measuring campaign whose effects apply; empty for a prediction.
+    optimizer : str
+        ``default`` takes the network's own.
+    accumulate : int
+        Micro-batches a step.
+    checkpoint : bool
+        Activation checkpointing.
+    """
+
+    graph: Graph
+    mode: str
+    precision: str
+    scope: TimingScope
+    stack: Stack
+    model: str
+    family: str
+    resolved: str = "graph"
+    campaign: str = ""
+    optimizer: str = "default"
+    accumulate: int = 1
+    checkpoint: bool = False
+
+    @property
+    def variant(self) -> str:
+        """Graph variant: storage and casts that go with the precision."""
+        return VARIANT_OF[self.precision]
+
+    @property
+    def setting(self) -> Setting:
+        """What learned effects depend on."""
+        version = ".".join(map(str, self.stack.version[:2]))
+        return Setting(
+            precision=self.precision,
+            mode=self.mode,
+            era=self.stack.era,
+            version=f"{self.stack.framework} {version}{' ' + self.stack.scripts if self.stack.scripts else ''}",
+            layout=self.stack.layout,
+            compiled=self.stack.compiled,
+            campaign=self.campaign,
+            model=self.model,
+            family=self.family,
+            resolved=self.resolved,
+            operators=self.scope.sum_of_operators,
+        )
+
+
+@dataclass(frozen=True)
+class ComputeTimes:
+    """Times of p points, seconds.
+
+    Attributes
+    ----------
+    device : array (p, 4)
+        Device seconds of each graph phase inside the scope, efficiency included.
+    launch : array (p,)
+        What host launching adds to them.
+    variance : array (p,)
+        Variance of the log error.
+    """
+
+    device: Floats
+    launch: Floats
+    variance: Floats
+
+    @property
+    def total(self) -> Floats:
+        """Seconds of the device part of the step."""
+        result: Floats = self.device.sum(axis=-1) + self.launch
+        return result
+
+
+def features(
+    plan: Plan,
+    prior: Prior,
+    gpus: Sequence[Gpu],
+    gpu: Index,
+    batch: Floats,
+    size: Floats | None = None,
+    blocks: int | None = None,
+) -> StepFeatures:
+    """Physical features of p points, all phases counted once (`phase_weights` says how often each runs).
+
+    Parameters
+    ----------
+    gpus : sequence of Gpu
+    gpu : int array (p,)
+        Card of each point.
+    batch, size, blocks : array (p,)
+        Samples of one micro-batch on one card; image size or sequence length; residual blocks.
+    """
+    ops = plan.graph.operators(
+        batch=batch,
+        size=size,
+        blocks=blocks,
+        mode=plan.mode,
+        variant=plan.variant,
+        optimizer=plan.optimizer,
+        attention="fused" if plan.stack.fused_attention else "unfused",
+        accumulate=plan.accumulate,
+        checkpoint=plan.checkpoint,
+    )
+    return step_features(ops, Device.of(gpus).rows(gpu), plan.precision, prior.kernel)
+
+
+def weighted(found: StepFeatures, weights: Floats) -> StepFeatures:
+    """Restrict features to a timed region; ``weights`` is (4,) or (p, 4)."""
+    return StepFeatures(
+        seconds=found.seconds * weights[..., None],
+        launches=found.launches * weights,
+        flops=found.flops * weights,
+        bytes=found.bytes * weights,
+    )
+
+
+def phase_weights(plan: Plan) -> Floats:
+    """Which graph phases the timed region covers, shape (4,)."""
+    return scope_weights(plan.scope)
+
+
+def scope_weights(scope: TimingScope) -> Floats:
+    """1 for each graph phase that a scope covers, else 0, shape (4,)."""
+    return np.array([float(getattr(scope, name)) for name in PHASES])
+
+
+def host_seconds(found: StepFeatures, prior: Prior, scope: TimingScope) -> Floats:
+    """Host launch seconds of a timed region at the base rate, shape (p,); a sum of operators has none."""
+    if scope.sum_of_operators:
+        return np.zeros(found.launches.shape[:-1])
+    result: Floats = found.launches @ prior.launch_s + STEP_LAUNCHES * prior.launch_s[0]
+    return result
+
+
+def compute_times(
+    plan: Plan,
+    prior: Prior,
+    gpus: Sequence[Gpu],
+    gpu: Index,
+    batch: Floats,
+    size: Floats | None = None,
+    blocks: int | None = None,
+    profiles: Sequence[Profile | None] | None = None,
+) -> ComputeTimes:
+    """Device and launch seconds of p points; see `features` for the arguments.
+
+    Parameters
+    ----------
+    profiles : sequence of Profile or None, optional
+        What is known of each card beyond its specification.
+    """
+    found = weighted(features(plan, prior, gpus, gpu, batch, size, blocks), phase_weights(plan))
+    corrections = [prior.corrections(plan.setting, card) for card in gpus]
+    if profiles is not None:
+        corrections = [
+            one if profile is None else profile.apply(one, plan.setting)
+            for one, profile in zip(corrections, profiles, strict=True)
+        ]
+    return apply_corrections(found, host_seconds(found, prior, plan.scope), corrections, gpu)
+
+
+def apply_corrections(
+    found: StepFeatures, host: Floats, corrections: Sequence[Corrections], gpu: Index
+) -> ComputeTimes:
+    """Turn physical features into times with the corrections of each point's card."""
+    factor = np.exp(np.array([one.theta for one in corrections]))[gpu]
+    total = np.exp(np.array([one.total for one in corrections]))[gpu]
+    device = (found.seconds * factor[..., None, :-1]).sum(axis=-1)
+    launch = host * factor[..., -1]
+    busy = device.sum(axis=-1)
+    step = combine(busy, launch)
+    variance = np.array([one.variance for one in corrections])[gpu]
+    return ComputeTimes(device * total[..., None], (step - busy) * total, variance)
