@@ -39,6 +39,14 @@ class KernelFit:
     effects: dict[tuple[str, str], float] = field(default_factory=dict)
     floors: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
+    @property
+    def cards(self) -> dict[str, tuple[float, float]]:
+        """Effects on products and memory traffic by card."""
+        keys = {gpu for gpu, _ in self.effects}
+        return {
+            key: (self.effects.get((key, "product"), 0.0), self.effects.get((key, "bytes"), 0.0)) for key in sorted(keys)
+        }
+
     def floor(self, source: str, gpu: str, cls: str) -> float:
         """Measurement overhead; the mean of other cards' for a card not fitted."""
         key = (source, gpu, cls)

@@ -109,7 +109,7 @@ def read_kernel_rows(path: Path) -> KernelRows:
 def _matrix(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table.op.isin(["linear", "bmm", "gemm"])]
     b = rows.B.fillna(1.0)
-    size = np.where(rows.canonical == "fp32", 4.0, np.where(rows.canonical == "fp16", 2.0, 1.0))
+    size = np.where(rows.canonical == "fp32", 4.0, 2.0)
     return rows.assign(
         kind=KINDS.index("gemm"), step=0, cls=rows.op.map(_CLASS), time_s=rows.latency_ms * 1e-3,
         b_=b, m_=rows.M, n_=rows.N, k_=rows.K, flops=2.0 * b * rows.M * rows.N * rows.K,
@@ -128,7 +128,7 @@ def _convolutions(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table.op.isin(["conv", "conv2d"])]
     square = rows.op == "conv"
     pick = lambda plain, other: np.where(square, plain, other)  # noqa: E731
-    size = np.where(rows.canonical == "fp32", 4.0, np.where(rows.canonical == "fp16", 2.0, 1.0))
+    size = np.where(rows.canonical == "fp32", 4.0, 2.0)
     channels, filters = pick(rows.in_ch, rows.C), pick(rows.out_ch, rows.Kf)
     height, width = pick(rows.in_size, rows.H), pick(rows.in_size, rows.W)
     r, s = pick(rows.kernel_size, rows.R), pick(rows.kernel_size, rows.S)

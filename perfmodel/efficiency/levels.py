@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.hardware.clocks import REFERENCE_W_PER_TFLOP, process_of
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.efficiency.features import GROUPS
 
@@ -49,7 +50,7 @@ TOTAL_FACTORS = {
     "resolved": 0.10,
 }
 #: Continuous covariates of a card: centred logs, each acting on the groups of one kind.
-COVARIATES = ("watts_per_tflop", "balance", "l2", "gddr")
+COVARIATES = ("power", "balance", "l2", "gddr")
 COVARIATE_SD = 0.15
 WIDTH = len(GROUPS) + 1
 LAUNCH = len(GROUPS)
@@ -79,6 +80,8 @@ class Setting:
         Network and its family.
     resolved : str
         ``graph`` or ``totals``.
+    operators : bool
+        The time is a sum of kernel times, which the physical coefficients are fitted to already.
     """
 
     precision: str
@@ -91,23 +94,25 @@ class Setting:
     model: str
     family: str
     resolved: str = "graph"
+    operators: bool = False
 
     @property
     def engine(self) -> str:
         """Label of the arithmetic engine."""
-        return ENGINE_LABEL[self.precision]
+        label = ENGINE_LABEL[self.precision]
+        return f"{label} kernels" if self.operators else label
 
 
 def group_levels(setting: Setting, arch: str) -> dict[str, str]:
     """Level of each group factor; an empty level has no effect."""
     e = setting.engine
     return {
-        "engine": e,
-        "era": f"{e}|{setting.era}",
+        "engine": "" if setting.operators else e,
+        "era": "" if setting.operators else f"{e}|{setting.era}",
         "version": f"{e}|{setting.version}",
         "layout": f"{e}|nhwc" if setting.layout == "nhwc" else "",
         "compiled": f"{e}|compiled" if setting.compiled else "",
-        "arch": f"{e}|{arch}",
+        "arch": "" if setting.operators else f"{e}|{arch}",
     }
 
 
@@ -134,16 +139,24 @@ def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
 def covariates(gpu: Gpu) -> Floats:
     """Centred log covariates of a card, in the order of `COVARIATES`.
 
-    Watts per fp32 TFLOP (about 20), FLOP per byte (about 18), L2 per SM (about 0.07 MB), and whether memory is GDDR.
+    Power a TFLOP/s against cards of the same process (0 where it is not short of power), FLOP per byte (about 18), L2
+    per SM (about 0.07 MB), and whether memory is GDDR.
     """
     fp32 = gpu.peaks_tflops["fp32"]
+    process = process_of(arch=gpu.arch, compute_capability=gpu.compute_capability)
     values = (
-        np.log(gpu.tdp_w / fp32 / 12.0),
+        np.log(min(1.0, gpu.tdp_w / fp32 / REFERENCE_W_PER_TFLOP[process])),
         np.log(fp32 * 1e3 / gpu.bandwidth_gbs / 18.0),
         np.log(gpu.l2_mb / gpu.sm / 0.07),
         1.0 if "GDDR" in gpu.memory_type.upper() else 0.0,
     )
     return np.array(values)
+
+
+def card_offsets(product: float, memory: float) -> Floats:
+    """Log factors on groups and launch (WIDTH,) from a card's effects on products and on memory traffic."""
+    result: Floats = _COMPUTE * product + _MEMORY * memory
+    return result
 
 
 def covariate_masks() -> npt.NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from perfmodel.efficiency.levels import (
     TOTAL_FACTORS,
     WIDTH,
     Setting,
+    card_offsets,
     covariate_masks,
     covariates,
     group_levels,
@@ -74,6 +75,8 @@ class Prior:
         Factor that turns the standard deviation into a half-width, by coverage ("0.9").
     support : dict of str to int
         Measured rows by ``arch|engine|kind``.
+    cards : dict of str to (float, float)
+        Log factors on products and memory traffic of cards whose single kernels were measured.
     provenance : dict
         Sources, date, command.
     """
@@ -87,12 +90,13 @@ class Prior:
     noise: float
     conformal: Mapping[str, float]
     support: Mapping[str, int]
+    cards: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def corrections(self, setting: Setting, gpu: Gpu) -> Corrections:
         """Sum the effects that apply to a run on a card."""
         double = np.tile(covariates(gpu), 2) * self.covariate
-        theta = double @ covariate_masks()
+        theta = double @ covariate_masks() + card_offsets(*self.cards.get(gpu.key, (0.0, 0.0)))
         variance = self.noise**2
         for name, level in group_levels(setting, gpu.arch).items():
             effect = self.group.get(name, {}).get(level)
@@ -132,6 +136,7 @@ class Prior:
             "noise": self.noise,
             "conformal": dict(self.conformal),
             "support": dict(self.support),
+            "cards": {key: list(value) for key, value in self.cards.items()},
         }
 
     @classmethod
@@ -156,6 +161,7 @@ class Prior:
             noise=float(document["noise"]),
             conformal=document["conformal"],
             support=document["support"],
+            cards={key: (float(a), float(b)) for key, (a, b) in document["cards"].items()},
             provenance=document["provenance"],
         )
 

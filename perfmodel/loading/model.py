@@ -195,32 +195,44 @@ def step_with_loading(
     overlapped : bool
         Batches are prefetched while the device computes.
     """
-    time, size, p = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in (compute_s, batch, workers)))
+    time, size, p = (np.asarray(a, dtype=np.float64) for a in (compute_s, batch, workers))
     load = size / loader.rate(p)
     serial = time + load
-    busy = np.minimum(1.0, size * loader.cost_s / np.maximum(time, load) / loader.spec[2].cores)
-    slowdown = np.where(p > 0, time * LAUNCH_SLOWDOWN * busy, 0.0) if overlapped else np.zeros_like(time)
-    spread = load * IMAGE_SPREAD / np.sqrt(np.maximum(size * loader.prefetch * np.maximum(p, 1.0), 1.0))
-    prefetched = _smooth_max(load, time + slowdown, spread)
-    step = np.where(p > 0, prefetched, serial) if overlapped else serial
-    return LoadingStep(step_s=step, load_s=load, wait_s=np.maximum(step - time - slowdown, 0.0), slowdown_s=slowdown)
+    if not overlapped:
+        zero = np.zeros_like(serial)
+        return LoadingStep(step_s=serial, load_s=load + zero, wait_s=load + zero, slowdown_s=zero)
+    busy = np.minimum(1.0, size * loader.cost_s / loader.spec[2].cores / np.maximum(time, load))
+    slowdown = np.where(p > 0, LAUNCH_SLOWDOWN * time * busy, 0.0)
+    spread = load * (IMAGE_SPREAD / np.sqrt(np.maximum(size * loader.prefetch * np.maximum(p, 1.0), 1.0)))
+    step = np.where(p > 0, _smooth_max(load, time + slowdown, spread), serial)
+    wait = np.maximum(step - time - slowdown, 0.0)
+    return LoadingStep(step_s=step, load_s=np.broadcast_to(load, step.shape), wait_s=wait, slowdown_s=slowdown)
+
+
+_FAR = 6.0
+"""Standard deviations beyond which the larger of two times simply wins."""
 
 
 def _smooth_max(mean: Numbers, other: Numbers, spread: Numbers) -> Numbers:
     """Return E max(X, other) for X normal with that mean and spread: never below the larger of the two."""
-    safe = np.maximum(spread, 1e-300)
-    z = np.clip((mean - other) / safe, -40.0, 40.0)
-    density = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    smooth = other + (mean - other) * _normal_cdf(z) + safe * density
-    return np.maximum(np.maximum(mean, other), smooth)
+    larger = np.maximum(mean, other)
+    gap = np.abs(mean - other)
+    near = gap < _FAR * spread
+    if not near.any():
+        return larger
+    result = np.array(larger, ndmin=1)
+    where = np.reshape(near, result.shape)
+    width = np.broadcast_to(spread, near.shape)[near]
+    z = gap[near] / width
+    result[where] += width * (np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) - z * _upper_tail(z))
+    return result.reshape(near.shape)
 
 
-def _normal_cdf(z: Numbers) -> Numbers:
-    """Return the normal distribution function (Abramowitz and Stegun 26.2.17, absolute error below 7.5e-8)."""
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
+def _upper_tail(z: Numbers) -> Numbers:
+    """Return 1 - normal distribution function for z >= 0 (Abramowitz and Stegun 26.2.17, error below 7.5e-8)."""
+    t = 1.0 / (1.0 + 0.2316419 * z)
     series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-    tail = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * series
-    return np.where(z >= 0, 1.0 - tail, tail)
+    return np.asarray(np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * series)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,14 +23,17 @@ ENGINE_OF = {
     "tf32": ("tf32", "tf32"),
     "fp16": ("half", "half"),
     "bf16": ("half", "half"),
-    "amp": ("simt", "half"),
     "amp_fp16": ("simt", "half"),
     "amp_bf16": ("simt", "half"),
     "int8": ("int8", "int8"),
     "fp8": ("fp8", "fp8"),
 }
-#: Bytes of memory traffic relative to the captured graph (which is in 32 bit outside the amp variant).
-BYTES_SCALE = {"fp16": 0.5, "bf16": 0.5, "int8": 0.25, "fp8": 0.25}
+#: Graph variant whose storage a precision has, and its bytes relative to that variant.
+VARIANT_OF = {
+    "fp32": "fp32", "tf32": "fp32", "fp16": "half", "bf16": "half", "amp_fp16": "amp", "amp_bf16": "amp",
+    "int8": "half", "fp8": "half",
+}  # fmt: skip
+BYTES_SCALE = {"int8": 0.5, "fp8": 0.5}
 
 
 def physical_time(ops: Operators, device: Device, precision: str, c: KernelCoefficients) -> Floats:
@@ -101,9 +104,9 @@ def engine_flops(device: Device, precision: str, half: Bools, c: KernelCoefficie
     tensor = {name: device.tensor if name != "simt" else np.zeros_like(device.tensor) for name in peaks}
     flops = np.where(half, peaks[low_engine], peaks[wide_engine])
     is_tensor = np.where(half, tensor[low_engine], tensor[wide_engine])
-    wide_bytes = 4.0 * BYTES_SCALE.get(precision, 1.0)
-    low_bytes = 2.0 if low_engine == "half" else wide_bytes
-    return flops, is_tensor, np.where(half, low_bytes, wide_bytes)
+    low_bytes = 2.0 * BYTES_SCALE.get(precision, 1.0)
+    wide_bytes = low_bytes if VARIANT_OF[precision] == "half" else 4.0
+    return flops, is_tensor, np.where(half & (low_engine != "tf32"), low_bytes, wide_bytes)
 
 
 def _product_time(ops: Operators, chosen: Bools, device: Device, precision: str, c: KernelCoefficients) -> Floats:
@@ -132,8 +135,10 @@ def _product_time(ops: Operators, chosen: Bools, device: Device, precision: str,
     time = product_time(direct, **_memory(device, c), c=c)
     eligible = ops.winograd[chosen] & (step != PASSES.index("wgrad"))
     if eligible.any():
-        images = np.maximum(ops.rows[..., chosen][..., eligible], 1.0)
-        side = np.sqrt(np.maximum(ops.cols[..., chosen][..., eligible], 1.0))
+        rows, cols = (getattr(ops, name)[..., chosen][..., eligible] for name in ("rows", "cols"))
+        known = cols > 0
+        images = np.where(known, rows, m[..., eligible] / 16.0)
+        side = np.where(known, np.sqrt(np.maximum(cols, 1.0)), 4.0)
         fast = _winograd_time(direct, eligible, images, side, device.along(eligible), c)
         simt = ~np.broadcast_to(tensor, time.shape)[..., eligible]
         time[..., eligible] = np.where(simt, np.minimum(time[..., eligible], fast), time[..., eligible])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,9 @@ from perfmodel.hardware.precision import canonical_precision, precision_words, s
 from perfmodel.runs.schema import canonical_column, missing_columns
 from perfmodel.runs.stack import Stack, read_stack
 from perfmodel.runs.timing import TimingScope, is_training, read_timing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Numbers = npt.NDArray[np.float64]
 

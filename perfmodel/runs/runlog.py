@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from perfmodel.errors import TableError
 from perfmodel.instrument import runlog
-from perfmodel.runs.table import read_table, read_text
+from perfmodel.runs.table import parquet_metadata, read_table, read_text
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,22 @@ class RunLog:
 
 
 def read_run_log(path: str | Path) -> RunLog:
-    """Read and check a run log in CSV (plain or gzipped).
+    """Read and check a run log in CSV (plain or gzipped) or Parquet.
 
     Raises
     ------
     TableError
         When the file is missing, is no table, or breaks the schema.
     """
-    first = read_text(path).split("\n", 1)[0]
-    header = runlog.parse_header(first, where=str(path))
+    stored = parquet_metadata(path, runlog.HEADER_KEY)
+    header = runlog.parse_header(_first_line(path) if stored is None else stored, where=str(path))
     columns = {name: _numbers(name, cells, path) for name, cells in read_table(path, comment="#").items()}
     runlog.validate_run_log({name: values.tolist() for name, values in columns.items()}, header, where=str(path))
     return RunLog(header, columns)
+
+
+def _first_line(path: str | Path) -> str:
+    return read_text(path).split("\n", 1)[0]
 
 
 def _numbers(name: str, cells: list[str], path: str | Path) -> npt.NDArray[np.float64]:

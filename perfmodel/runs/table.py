@@ -82,9 +82,7 @@ def _csv(text: str, where: Path) -> Text:
         rows = [_fitted(row, header, reader.line_num, where) for row in reader if row]
     except csv.Error as error:
         raise TableError(f"{where}, line {reader.line_num}: {error}", _REMEDY) from None
-    return {title: list(column) for title, column in zip(header, zip(*rows, strict=True), strict=True)} or {
-        title: [] for title in header
-    }
+    return {title: [row[i] for row in rows] for i, title in enumerate(header)}
 
 
 def _check_header(header: list[str], where: Path) -> None:
@@ -104,7 +102,17 @@ def _fitted(row: list[str], header: list[str], line: int, where: Path) -> list[s
     return row[: len(header)] if extra >= 0 else row + [""] * -extra
 
 
-def _parquet(raw: bytes, where: Path) -> Text:
+def parquet_metadata(path: str | Path, key: str) -> str | None:
+    """Return a value of a Parquet file's key-value metadata: empty without the key, None for other files."""
+    where = Path(path)
+    raw = _read_bytes(where)
+    if raw[:4] != b"PAR1":
+        return None
+    value: bytes = (_arrow_table(raw, where).schema.metadata or {}).get(key.encode(), b"")
+    return value.decode("utf-8", errors="replace")
+
+
+def _arrow_table(raw: bytes, where: Path) -> Any:
     from importlib import import_module
 
     try:
@@ -112,9 +120,13 @@ def _parquet(raw: bytes, where: Path) -> Text:
     except ImportError:
         raise DependencyError(f"reading {where} needs the package pyarrow", "pip install pyarrow") from None
     try:
-        table = parquet.read_table(io.BytesIO(raw))
+        return parquet.read_table(io.BytesIO(raw))
     except (pyarrow.ArrowException, OSError) as error:
         raise TableError(f"{where} is a damaged Parquet file: {str(error).splitlines()[0]}", _REMEDY) from None
+
+
+def _parquet(raw: bytes, where: Path) -> Text:
+    table = _arrow_table(raw, where)
     return {name: [_cell(v) for v in table.column(name).to_pylist()] for name in table.column_names}
 
 

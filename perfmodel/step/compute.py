@@ -17,6 +17,7 @@ from perfmodel.graph.graph import Graph
 from perfmodel.graph.operators import PHASES
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.roofline.device import Device
+from perfmodel.roofline.physical import VARIANT_OF
 from perfmodel.runs.stack import Stack
 from perfmodel.runs.timing import TimingScope
 
@@ -50,8 +51,8 @@ class Plan:
         Name of the network, its family, and ``graph`` or ``totals``.
     campaign : str
         Measuring campaign whose effects apply; empty for a prediction.
-    optimizer : str or None
-        None takes the network's own.
+    optimizer : str
+        ``default`` takes the network's own.
     accumulate : int
         Micro-batches a step.
     checkpoint : bool
@@ -67,14 +68,14 @@ class Plan:
     family: str
     resolved: str = "graph"
     campaign: str = ""
-    optimizer: str | None = None
+    optimizer: str = "default"
     accumulate: int = 1
     checkpoint: bool = False
 
     @property
     def variant(self) -> str:
-        """Graph variant: autocast graphs have their own casts."""
-        return "amp" if self.precision.startswith("amp") else "fp32"
+        """Graph variant: storage and casts that go with the precision."""
+        return VARIANT_OF[self.precision]
 
     @property
     def setting(self) -> Setting:
@@ -91,6 +92,7 @@ class Plan:
             model=self.model,
             family=self.family,
             resolved=self.resolved,
+            operators=self.scope.sum_of_operators,
         )
 
 
@@ -126,7 +128,7 @@ def features(
     gpu: Index,
     batch: Floats,
     size: Floats | None = None,
-    blocks: Floats | None = None,
+    blocks: int | None = None,
 ) -> StepFeatures:
     """Physical features of p points, all phases counted once (`phase_weights` says how often each runs).
 
@@ -139,7 +141,15 @@ def features(
         Samples of one micro-batch on one card; image size or sequence length; residual blocks.
     """
     ops = plan.graph.operators(
-        batch=batch, size=size, blocks=blocks, mode=plan.mode, variant=plan.variant, optimizer=plan.optimizer
+        batch=batch,
+        size=size,
+        blocks=blocks,
+        mode=plan.mode,
+        variant=plan.variant,
+        optimizer=plan.optimizer,
+        attention="fused" if plan.stack.fused_attention else "unfused",
+        accumulate=plan.accumulate,
+        checkpoint=plan.checkpoint,
     )
     return step_features(ops, Device.of(gpus).rows(gpu), plan.precision, prior.kernel)
 
@@ -155,15 +165,13 @@ def weighted(found: StepFeatures, weights: Floats) -> StepFeatures:
 
 
 def phase_weights(plan: Plan) -> Floats:
-    """How often each graph phase runs in the timed region, shape (4,)."""
-    scope, repeat = plan.scope, float(plan.accumulate)
-    inside = {
-        "forward": repeat * scope.forward,
-        "loss": repeat * scope.loss,
-        "backward": repeat * scope.backward,
-        "optimizer": float(scope.optimizer),
-    }
-    return np.array([inside[name] for name in PHASES])
+    """Which graph phases the timed region covers, shape (4,)."""
+    return scope_weights(plan.scope)
+
+
+def scope_weights(scope: TimingScope) -> Floats:
+    """1 for each graph phase that a scope covers, else 0, shape (4,)."""
+    return np.array([float(getattr(scope, name)) for name in PHASES])
 
 
 def host_seconds(found: StepFeatures, prior: Prior, scope: TimingScope) -> Floats:
@@ -181,7 +189,7 @@ def compute_times(
     gpu: Index,
     batch: Floats,
     size: Floats | None = None,
-    blocks: Floats | None = None,
+    blocks: int | None = None,
     profiles: Sequence[Profile | None] | None = None,
 ) -> ComputeTimes:
     """Device and launch seconds of p points; see `features` for the arguments.

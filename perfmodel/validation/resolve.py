@@ -56,7 +56,7 @@ def resolve_rows(runs: Runs) -> tuple[list[Question], Counter[str]]:
     for row in range(len(runs)):
         try:
             questions.append(reader.question(row))
-        except _UnresolvedError as error:
+        except (_UnresolvedError, UnknownModelError) as error:
             unresolved[str(error)] += 1
     return questions, unresolved
 

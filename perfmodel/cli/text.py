@@ -1,0 +1,87 @@
+"""What the verbs print for people: plain text, no library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfmodel.instrument.phases import MEANING
+
+if TYPE_CHECKING:
+    from perfmodel.step.explain import Explanation
+    from perfmodel.step.prediction import Interval, Prediction
+
+
+def duration(seconds: float) -> str:
+    """A time with three significant digits in the unit that suits it."""
+    for limit, factor, unit in ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min")):
+        if seconds < limit:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds / 3600:.3g} h"
+
+
+def interval_text(interval: Interval) -> str:
+    """``12.3 ms (90 %: 10.1 ms to 15 ms)``."""
+    low, high = duration(interval.low), duration(interval.high)
+    return f"{duration(interval.median)} ({100 * interval.coverage:.3g} %: {low} to {high})"
+
+
+def prediction_text(p: Prediction) -> str:
+    """The answer, then what it rests on."""
+    ask = p.request
+    what = f"{ask.model}, {ask.mode}"
+    if ask.blocks is not None:
+        what += f", {ask.blocks} blocks"
+    size = ask.size or (ask.graph.default_size if ask.graph.size_name else None)
+    what += f", {(ask.graph.size_name or 'size').replace('_', ' ')} {size}" if size else ""
+    cards = f"{ask.gpus} x {ask.gpu.name}" if ask.gpus > 1 else ask.gpu.name
+    lines = [
+        f"{what}, batch {ask.batch}{' a card' if ask.gpus > 1 else ''}, {ask.precision} on {cards}",
+        "",
+        f"  step        {interval_text(p.step_s)}",
+        f"  throughput  {p.samples_per_s:.3g} {ask.graph.unit}s/s",
+    ]
+    if p.epoch_s is not None:
+        lines.append(f"  epoch       {interval_text(p.epoch_s)} for {ask.dataset_size} {ask.graph.unit}s")
+    if p.cost is not None:
+        per = f"{p.cost['per_epoch']:.4g} an epoch" if "per_epoch" in p.cost else f"{p.cost['per_1000_steps']:.4g} per 1000 steps"
+        lines.append(f"  cost        {per} at {ask.price:g} an hour and card")
+    memory = p.memory_bytes["peak"] / 1e9
+    fits = f"fits; largest batch {p.largest_batch}" if p.fits else f"does NOT fit; largest batch {p.largest_batch}"
+    lines.append(f"  memory      {memory:.2f} of {ask.gpu.memory_gb:g} GB, {fits}")
+    lines.append(f"  limited by  {p.bottleneck.term}: {p.bottleneck.explanation}")
+    lines.append(f"  evidence    {p.evidence.grade}: {p.evidence.why}")
+    lines += [f"  note        {note}" for note in p.notes]
+    lines += ["", *_phase_lines(p), "", _defaults_line(p)]
+    return "\n".join(lines)
+
+
+def _phase_lines(p: Prediction) -> list[str]:
+    lines = ["  phase           total    exposed  share"]
+    for name, phase in p.phases.items():
+        if phase.total <= 0 and phase.exposed <= 0:
+            continue
+        share = 100.0 * phase.exposed / p.step_s.median
+        lines.append(
+            f"  {name:<13} {duration(phase.total):>9}  {duration(phase.exposed):>9}  {share:4.0f} %  {MEANING[name]}"
+        )
+    return lines
+
+
+def _defaults_line(p: Prediction) -> str:
+    ask = p.request
+    loader = "no loader" if ask.loader is None else f"{ask.loader.spec[0].name} with {ask.workers} workers"
+    return f"  assumed: {ask.stack.label}; {loader}; host: {ask.host.name}"
+
+
+def explanation_text(e: Explanation) -> str:
+    """Terms, top operators and changes."""
+    lines = ["", f"  achieved {e.achieved_tflops:.2f} TFLOP/s of {e.peak_tflops:.2f} peak ({100 * e.share_of_peak:.0f} %)"]
+    lines += ["", "  device time by operator group"]
+    lines += [f"    {name:<15} {duration(seconds):>9}  {100 * share:3.0f} %" for name, seconds, share in e.terms]
+    lines += ["", "  longest operators (physical time before efficiency)"]
+    lines += [
+        f"    {one.name:<34} x{one.count:<5g} {duration(one.seconds):>9}  {one.shape}" for one in e.operators
+    ]
+    lines += ["", "  what would change it"]
+    lines += [f"    {one.change:<38} {one.effect}" for one in e.changes]
+    return "\n".join(lines)

@@ -1,0 +1,452 @@
+"""What one aten operator costs: kind, matrix-product view, FLOPs, bytes.
+
+Every rule takes the call (arguments, result) and returns records; an operator without a rule is classed by PyTorch's
+own tags (pointwise, reduction) or, at last, counted as unmodelled by the capture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from perfmodel.graph.records import Record, add_tensor, elements, storage_class
+
+FREE = frozenset(
+    "detach alias lift_fresh view _unsafe_view _reshape_alias reshape expand permute transpose t squeeze unsqueeze "
+    "select slice split split_with_sizes chunk unbind unfold as_strided diagonal narrow movedim swapaxes view_as_real "
+    "view_as_complex _conj _neg_view real imag empty empty_like empty_strided new_empty new_empty_strided resize_ "
+    "_local_scalar_dense is_same_size set_ detach_ squeeze_ unsqueeze_ t_ transpose_ _nested_view_from_buffer "
+    "_has_compatible_shallow_copy_type item record_stream sym_size sym_numel sym_stride _assert_async _assert_tensor_metadata "
+    "_assert_scalar as_strided_ sym_storage_offset".split()
+)
+FILL = frozenset(
+    "zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full zero_ fill_ arange linspace eye "
+    "scalar_tensor bernoulli_ normal_ uniform_ rand randn rand_like randn_like randint randperm triu_indices "
+    "tril_indices random_ exponential_ fill zero".split()
+)
+COPY = frozenset(
+    "clone copy_ copy _to_copy cat stack constant_pad_nd reflection_pad1d reflection_pad2d replication_pad2d "
+    "replication_pad3d reflection_pad1d_backward reflection_pad2d_backward replication_pad2d_backward roll flip repeat "
+    "tile slice_backward select_backward index index_put index_put_ _index_put_impl_ _unsafe_index _unsafe_index_put "
+    "gather gather_backward scatter scatter_ scatter_add scatter_add_ scatter_reduce index_add index_add_ "
+    "masked_select im2col col2im pixel_shuffle pixel_unshuffle channel_shuffle unfold_backward triu tril "
+    "repeat_interleave slice_scatter select_scatter as_strided_scatter nonzero diagonal_backward index_copy "
+    "masked_scatter contiguous _pin_memory diag_embed narrow_copy split_with_sizes_copy index_copy_".split()
+)
+GATHERS = frozenset("index gather _unsafe_index masked_select embedding index_select".split())
+EMBEDDING = frozenset(
+    "embedding embedding_dense_backward index_select index_select_backward _embedding_bag "
+    "_embedding_bag_dense_backward embedding_renorm_ _embedding_bag_forward_only".split()
+)
+POOL = frozenset(
+    "max_pool2d_with_indices max_pool2d_with_indices_backward max_pool3d_with_indices avg_pool2d avg_pool2d_backward "
+    "max_pool3d_with_indices_backward avg_pool3d avg_pool3d_backward _adaptive_avg_pool2d "
+    "_adaptive_avg_pool2d_backward adaptive_max_pool2d adaptive_max_pool2d_backward _adaptive_avg_pool3d "
+    "_adaptive_avg_pool3d_backward upsample_nearest2d upsample_nearest2d_backward upsample_bilinear2d "
+    "upsample_bilinear2d_backward upsample_bicubic2d upsample_bicubic2d_backward upsample_nearest3d "
+    "upsample_nearest3d_backward upsample_trilinear3d upsample_trilinear3d_backward upsample_nearest1d "
+    "upsample_nearest1d_backward _upsample_bicubic2d_aa _upsample_bilinear2d_aa max_pool2d avg_pool1d "
+    "_upsample_bilinear2d_aa_backward _upsample_bicubic2d_aa_backward adaptive_avg_pool2d grid_sampler_2d "
+    "grid_sampler_2d_backward".split()
+)
+REDUCE = frozenset(
+    "sum mean amax amin max min argmax argmin any all prod norm linalg_vector_norm var var_mean std std_mean "
+    "nll_loss_forward nll_loss2d_forward nll_loss_backward nll_loss2d_backward mse_loss l1_loss smooth_l1_loss "
+    "logsumexp cumsum cumprod binary_cross_entropy huber_loss kl_div count_nonzero aminmax std_mean "
+    "_foreach_norm".split()
+)
+ELEMENTWISE = frozenset(
+    "native_dropout native_dropout_backward threshold_backward gelu_backward silu_backward hardswish_backward "
+    "hardsigmoid_backward hardtanh_backward elu_backward leaky_relu_backward softplus_backward sigmoid_backward "
+    "tanh_backward logit_backward mish_backward _prelu_kernel _prelu_kernel_backward prelu mse_loss_backward "
+    "l1_loss_backward smooth_l1_loss_backward binary_cross_entropy_with_logits masked_fill masked_fill_ where glu "
+    "glu_backward binary_cross_entropy_backward huber_loss_backward log_sigmoid_forward log_sigmoid_backward "
+    "softshrink rsub bucketize searchsorted relu6 lerp hardshrink logical_and isin _thnn_fused_lstm_cell "
+    "rrelu_with_noise rrelu_with_noise_functional celu selu erfinv fmod clamp clamp_ isfinite "
+    "_thnn_fused_lstm_cell_backward_impl _thnn_fused_gru_cell _foreach_add_ _foreach_mul_".split()
+)
+OTHER = frozenset("sort topk _linalg_svd linalg_qr _fft_r2c _fft_c2r _fft_c2c unique_consecutive cdist _cdist_forward "
+                  "linalg_inv_ex _linalg_det _cdist_backward addr histc bincount".split())  # fmt: skip
+_CODES = ((COPY, "copy"), (POOL, "pool"), (REDUCE, "reduce"), (ELEMENTWISE, "elementwise"), (OTHER, "other"))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One dispatched operator call.
+
+    Attributes
+    ----------
+    name : str
+        Packet name without namespace.
+    args : tuple
+        Positional arguments.
+    kwargs : dict
+    outputs : tuple
+        The result as a flat tuple of tensors.
+    batch : int
+        The capture's batch; 0 where nothing scales.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[Any, ...]
+    batch: int
+
+    def argument(self, position: int, default: Any = None) -> Any:
+        """Positional argument or ``default``."""
+        return self.args[position] if position < len(self.args) else default
+
+
+def tensors(value: Any) -> Iterator[Any]:
+    """Yield every tensor in nested arguments."""
+    if hasattr(value, "untyped_storage"):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors(item)
+
+
+def kind_of(operator: Any, name: str) -> str | None:
+    """Class an operator by name or tag; None when nothing is known about it."""
+    if name in RULES:
+        return RULES[name][0]
+    if name in FILL:
+        return "copy"
+    if name in EMBEDDING:
+        return "embedding"
+    base = name.removesuffix("_")
+    for names, kind in _CODES:
+        if name in names or base in names:
+            return kind
+    tags = {str(tag).rsplit(".", 1)[-1] for tag in getattr(operator, "tags", ())}
+    if "pointwise" in tags:
+        return "elementwise"
+    return "reduce" if "reduction" in tags else None
+
+
+def records_of(operator: Any, call: Call) -> tuple[list[Record], bool]:
+    """Return the records of one call and whether the operator is known."""
+    kind = kind_of(operator, call.name)
+    if kind is not None and call.name in RULES:
+        return RULES[call.name][1](call), True
+    record = Record(call.name, kind or "other")
+    _bytes(record, call)
+    _extent(record, call)
+    return [record], kind is not None
+
+
+def _bytes(record: Record, call: Call) -> None:
+    """Account each input once and all outputs; gathers read what they return."""
+    inputs = list(tensors((call.args, call.kwargs)))
+    if call.name in FILL:
+        inputs = []
+    elif call.name in ("copy_", "copy"):
+        inputs = inputs[1:]
+    elif call.name in GATHERS and call.outputs:
+        add_tensor(record, "read", call.outputs[0], call.batch)
+        inputs = inputs[1:]
+    elif call.name.startswith("_index_put") or call.name.startswith("index_put"):
+        inputs = inputs[1:]
+    seen: set[int] = set()
+    for tensor in inputs:
+        if id(tensor) not in seen:
+            add_tensor(record, "read", tensor, call.batch)
+            seen.add(id(tensor))
+    if call.name in ("index_put_", "_index_put_impl_", "_unsafe_index_put"):
+        add_tensor(record, "write", call.outputs[0], call.batch, elements(inputs[-1]) if inputs else None)
+        return
+    for tensor in call.outputs:
+        add_tensor(record, "write", tensor, call.batch)
+
+
+def _extent(record: Record, call: Call) -> None:
+    """Set rows, cols and the nominal FLOPs (one an element) of an operator that is no product."""
+    out = max((int(tensor.numel()) for tensor in call.outputs), default=0)
+    inputs = max((int(tensor.numel()) for tensor in tensors(call.args)), default=0)
+    if record.kind == "reduce" and out and inputs > out and inputs % out == 0:
+        record.rows, record.cols = out, inputs // out
+        record.flops = inputs
+        return
+    record.rows, record.cols = out, 1
+    record.flops = out if record.kind in ("elementwise", "reduce", "pool") else 0
+    if record.kind == "pool" and "pool2d" in call.name and "adaptive" not in call.name:
+        at = 2 if "backward" in call.name else 1
+        window = call.argument(at, [1])
+        strides = call.argument(at + 1) or window
+        record.window, record.stride = _prod(window, 2), max(strides)
+    elif record.kind == "pool":
+        record.window = 1
+
+
+def _prod(values: Any, dims: int) -> int:
+    return int(values[0]) ** dims if len(values) == 1 else int(prod(values))
+
+
+def _is_half(tensor: Any) -> bool:
+    return storage_class(tensor) == "half"
+
+
+# --- matrix products -------------------------------------------------------------------------------------------------
+
+
+def _matrix(call: Call) -> list[Record]:
+    first, second = (call.args[1], call.args[2]) if call.name in ("addmm", "baddbmm", "addmv") else call.args[:2]
+    record = Record(call.name, "gemm", half=_is_half(first))
+    _bytes(record, call)
+    if first.dim() == 3:
+        record.product(int(first.shape[0]), int(first.shape[1]), int(second.shape[2]), int(first.shape[2]))
+    elif first.dim() == 2:
+        columns = int(second.shape[1]) if second.dim() == 2 else 1
+        record.product(1, int(first.shape[0]), columns, int(first.shape[1]))
+    else:
+        record.product(1, 1, 1, int(first.shape[0]))
+    return [record]
+
+
+# --- convolutions ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Conv:
+    """Geometry of a convolution: positions, channels, groups, window."""
+
+    inner: int  # N*H*W of the input
+    outer: int  # N*P*Q of the output
+    c: int
+    k: int
+    groups: int
+    window: int
+    stride: int
+    transposed: bool
+    winograd: bool
+
+    @property
+    def depthwise(self) -> bool:
+        return self.groups > 1 and self.groups == self.c
+
+    @property
+    def flops(self) -> int:
+        positions = self.inner if self.transposed else self.outer
+        return 2 * positions * (self.c // self.groups) * self.k * self.window
+
+    def view(self, pass_: str) -> tuple[int, int, int, int]:
+        """Matrix-product view (b, m, n, k) of one pass."""
+        g, c, k = self.groups, self.c // self.groups, self.k // self.groups
+        if pass_ == "wgrad":
+            if self.transposed:
+                return g, c, k * self.window, self.inner
+            return g, k, c * self.window, self.outer
+        if pass_ == "fwd":
+            return g, self.outer, k, c * self.window
+        return g, self.inner, c, k * self.window
+
+
+def _geometry(x: Any, weight: Any, y: Any, stride: Any, dilation: Any, transposed: bool, groups: int) -> _Conv:
+    window = tuple(int(size) for size in weight.shape[2:])
+    channels = int(x.shape[1])
+    plain = all(int(s) == 1 for s in stride) and all(int(d) == 1 for d in dilation)
+    return _Conv(
+        inner=int(x.numel()) // max(channels, 1),
+        outer=int(y.numel()) // max(int(y.shape[1]), 1),
+        c=channels,
+        k=int(y.shape[1]),
+        groups=int(groups),
+        window=prod(window),
+        stride=max((int(s) for s in stride), default=1),
+        transposed=bool(transposed),
+        winograd=window == (3, 3) and plain and groups == 1 and not transposed,
+    )
+
+
+def _conv_record(name: str, conv: _Conv, pass_: str, x: Any) -> Record:
+    record = Record(name, "conv", pass_=pass_, half=_is_half(x), window=conv.window, stride=conv.stride)
+    record.depthwise, record.winograd = conv.depthwise, conv.winograd
+    record.product(*conv.view(pass_))
+    record.flops = conv.flops
+    if pass_ != "wgrad":  # images and positions of one image: Winograd works on whole tiles of an image
+        record.rows, record.cols = int(x.shape[0]), record.m // max(int(x.shape[0]), 1)
+    return record
+
+
+def _convolution(call: Call) -> list[Record]:
+    x, weight, bias, stride, _, dilation, transposed, _, groups = call.args[:9]
+    conv = _geometry(x, weight, call.outputs[0], stride, dilation, transposed, groups)
+    record = _conv_record(call.name, conv, "fwd", x)
+    for tensor in (x, weight, bias):
+        if tensor is not None:
+            add_tensor(record, "read", tensor, call.batch)
+    add_tensor(record, "write", call.outputs[0], call.batch)
+    return [record]
+
+
+def _convolution_backward(call: Call) -> list[Record]:
+    grad, x, weight, _, stride, _, dilation, transposed, _, groups, mask = call.args[:11]
+    conv = _geometry(x, weight, grad, stride, dilation, transposed, groups)
+    results = iter(call.outputs)
+    found = []
+    for wanted, pass_, other in zip(mask[:2], ("dgrad", "wgrad"), (weight, x), strict=True):
+        if wanted:
+            record = _conv_record(call.name, conv, pass_, x)
+            add_tensor(record, "read", grad, call.batch)
+            add_tensor(record, "read", other, call.batch)
+            add_tensor(record, "write", next(results), call.batch)
+            found.append(record)
+    if mask[2]:
+        bias = next(results)
+        record = Record("convolution_backward_bias", "reduce", pass_="wgrad", half=_is_half(grad))
+        add_tensor(record, "read", grad, call.batch)
+        add_tensor(record, "write", bias, call.batch)
+        record.rows, record.cols = int(bias.numel()), int(grad.numel()) // max(int(bias.numel()), 1)
+        record.flops = int(grad.numel())
+        found.append(record)
+    return found
+
+
+# --- attention -------------------------------------------------------------------------------------------------------
+
+
+def _attention(call: Call) -> list[Record]:
+    backward = call.name.endswith("_backward")
+    query, key, value = call.args[1:4] if backward else call.args[:3]
+    record = Record(call.name, "attention", half=_is_half(query), pass_="dgrad" if backward else "fwd")
+    _bytes(record, call)
+    heads = int(query.shape[0] * query.shape[1])
+    m, n, d, dv = int(query.shape[2]), int(key.shape[2]), int(query.shape[3]), int(value.shape[3])
+    record.b, record.m, record.n, record.k = heads, m, n, d
+    record.flops = 2 * heads * m * n * (3 * d + 2 * dv if backward else d + dv)
+    record.rows, record.cols = heads * m, n
+    return [record]
+
+
+# --- recurrent layers ------------------------------------------------------------------------------------------------
+
+_GATES = {0: 1, 1: 1, 2: 4, 3: 3}
+
+
+def _recurrent(call: Call) -> list[Record]:
+    backward = call.name.endswith("_backward")
+    x, weights, per_layer = call.args[0], call.args[1], int(call.args[2])
+    at = 10 if backward else 6
+    mode, hidden, _, _, batch_first = (call.args[at + i] for i in range(5))
+    steps = int(x.shape[1] if batch_first else x.shape[0])
+    samples = int(x.shape[0] if batch_first else x.shape[1])
+    gates = _GATES[int(mode)] * int(hidden)
+    found: list[Record] = []
+    for at in range(0, len(weights), per_layer):
+        width = int(weights[at].shape[1])
+        if backward:
+            found += _recurrent_layer(call, x, "dgrad", steps, samples, width, gates, int(hidden))
+            found += _recurrent_layer(call, x, "wgrad", steps, samples, width, gates, int(hidden))
+        else:
+            found += _recurrent_layer(call, x, "fwd", steps, samples, width, gates, int(hidden))
+    return found
+
+
+def _recurrent_layer(
+    call: Call, like: Any, pass_: str, steps: int, samples: int, width: int, gates: int, hidden: int
+) -> list[Record]:
+    """Input product of all steps at once, and the recurrent product: step by step, or at once for the weights."""
+    tokens = steps * samples
+    views = {
+        "fwd": ((1, tokens, gates, width), (1, samples, gates, hidden)),
+        "dgrad": ((1, tokens, width, gates), (1, samples, hidden, gates)),
+        "wgrad": ((1, gates, width, tokens), (1, gates, hidden, tokens)),
+    }[pass_]
+    found = []
+    for view, repeats in zip(views, (1, 1 if pass_ == "wgrad" else steps), strict=True):
+        record = Record(call.name, "rnn", pass_=pass_, half=_is_half(like), count=repeats)
+        record.product(*view)
+        _, m, n, k = view
+        add_tensor(record, "read", like, call.batch, m * k)
+        add_tensor(record, "read", like, call.batch, k * n)
+        add_tensor(record, "write", like, call.batch, m * n)
+        found.append(record)
+    return found
+
+
+def rnn_reserve(call: Call) -> int:
+    """Elements that a recurrent layer keeps for its backward: gates, cell and output of every step."""
+    x, weights, per_layer = call.args[0], call.args[1], int(call.args[2])
+    hidden, gates = int(call.args[7]), _GATES[int(call.args[6])]
+    layers = len(weights) // per_layer
+    return layers * int(x.shape[0] * x.shape[1]) * (gates + 1) * hidden
+
+
+# --- normalisation and softmax ---------------------------------------------------------------------------------------
+
+
+def _rows(call: Call, x: Any, rows: int, kind: str, *, factor: int = 1, pass_: str = "fwd") -> list[Record]:
+    record = Record(call.name, kind, half=_is_half(x), pass_=pass_)
+    _bytes(record, call)
+    record.rows, record.cols = rows, int(x.numel()) // max(rows, 1)
+    record.flops = factor * int(x.numel())
+    return [record]
+
+
+def _batch_norm(call: Call) -> list[Record]:
+    x = call.args[1] if call.name.endswith("_backward") else call.args[0]
+    return _rows(call, x, int(x.shape[1]), "norm", factor=5)
+
+
+def _layer_norm(call: Call) -> list[Record]:
+    backward = call.name.endswith("_backward")
+    x, shape = (call.args[1], call.args[2]) if backward else (call.args[0], call.args[1])
+    return _rows(call, x, int(x.numel()) // max(prod(shape), 1), "norm", factor=5)
+
+
+def _group_norm(call: Call) -> list[Record]:
+    backward = call.name.endswith("_backward")
+    x = call.args[1] if backward else call.args[0]
+    samples, groups = (call.args[5], call.args[8]) if backward else (call.args[3], call.args[6])
+    return _rows(call, x, int(samples) * int(groups), "norm", factor=5)
+
+
+def _softmax(call: Call) -> list[Record]:
+    backward = call.name.endswith("_backward_data")
+    x = call.args[0]
+    dim = int(call.args[2] if backward else call.args[1])
+    return _rows(call, x, int(x.numel()) // max(int(x.shape[dim]), 1), "softmax", factor=5)
+
+
+def _embedding_backward(call: Call) -> list[Record]:
+    record = Record(call.name, "embedding", pass_="wgrad", half=_is_half(call.args[0]))
+    _bytes(record, call)
+    record.rows, record.cols = int(call.args[1].numel()), int(call.args[0].shape[-1])
+    return [record]
+
+
+Rule = Callable[[Call], list[Record]]
+RULES: dict[str, tuple[str, Rule]] = {
+    **{name: ("gemm", _matrix) for name in "mm addmm bmm baddbmm mv addmv dot _int_mm".split()},
+    **{name: ("conv", _convolution) for name in ("convolution", "convolution_overrideable")},
+    "convolution_backward": ("conv", _convolution_backward),
+    **{
+        f"_scaled_dot_product_{name}_attention{end}": ("attention", _attention)
+        for name in ("efficient", "flash", "cudnn", "flash_attention_for_cpu", "fused")
+        for end in ("", "_backward")
+    },
+    "_cudnn_rnn": ("rnn", _recurrent),
+    "_cudnn_rnn_backward": ("rnn", _recurrent),
+    **{
+        name: ("norm", _batch_norm)
+        for name in "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm "
+        "_batch_norm_with_update native_batch_norm_backward batch_norm_backward _batch_norm_no_update".split()
+    },
+    **{
+        name: ("norm", _layer_norm)
+        for name in "native_layer_norm native_layer_norm_backward _fused_rms_norm _fused_rms_norm_backward".split()
+    },
+    "native_group_norm": ("norm", _group_norm),
+    "native_group_norm_backward": ("norm", _group_norm),
+    **{
+        name: ("softmax", _softmax)
+        for name in "_softmax _log_softmax _safe_softmax _softmax_backward_data _log_softmax_backward_data".split()
+    },
+    "embedding_dense_backward": ("embedding", _embedding_backward),
+}

@@ -1,0 +1,224 @@
+"""Predict one step: compute, loading, copies and communication put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.efficiency.features import GROUPS
+from perfmodel.efficiency.prior import Prior, shipped_prior
+from perfmodel.graph.graph import Graph
+from perfmodel.graph.operators import PHASES as GRAPH_PHASES
+from perfmodel.hardware.gpu import Gpu
+from perfmodel.instrument.phases import PHASES
+from perfmodel.loading.model import recommend_workers, step_with_loading
+from perfmodel.step.communication import communication, pcie_gbs
+from perfmodel.step.compute import (
+    ComputeTimes,
+    apply_corrections,
+    features,
+    host_seconds,
+    phase_weights,
+    weighted,
+)
+from perfmodel.step.evidence import judge
+from perfmodel.step.memory import largest_batch, peak_memory
+from perfmodel.step.prediction import Bottleneck, Interval, Phase, Prediction
+from perfmodel.step.request import Request, make_request
+
+Floats = npt.NDArray[np.float64]
+
+#: Share of the PCIe rate that one copy from pinned memory reaches.
+PINNED_EFFICIENCY = 0.8
+#: Standard deviation of the log of a loader's rate on a host that was not calibrated.
+LOADER_SD = 0.20
+
+
+def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any) -> Prediction:
+    """Predict a step of training or inference.
+
+    Parameters
+    ----------
+    model : str, Graph or torch.nn.Module
+        Shipped workload or zoo name, a captured graph, or a module with its example inputs.
+    *inputs : tensor
+        Example inputs of a module.
+    prior : Prior, optional
+        Coefficients other than the shipped ones.
+    **options
+        gpu : str or Gpu (default ``p100``); gpus, batch (per card and micro-batch), accumulate : int; size : image size
+        or sequence length; blocks : int; precision, mode, stack, optimizer, timing, loader, host : str;
+        checkpoint : bool; workers, dataset_size : int; price : float (per card and hour); coverage : float;
+        profile : Profile; campaign : str.
+
+    Raises
+    ------
+    InputError
+        When an option makes no sense, or names something unknown; the message says what to give.
+    """
+    if not isinstance(model, str | Graph):
+        from perfmodel.graph import capture
+
+        model = capture(model, *inputs, mode=options.get("mode", "train"))
+    return answer(make_request(model, **options), prior or shipped_prior())
+
+
+def answer(ask: Request, prior: Prior) -> Prediction:
+    """Answer a checked question."""
+    plan, none = ask.plan, np.zeros(1, dtype=np.intp)
+    size = None if ask.size is None else np.array([float(ask.size)])
+    found = features(plan, prior, [ask.gpu], none, np.array([float(ask.batch)]), size, ask.blocks)
+    found = weighted(found, phase_weights(plan))
+    corrections = prior.corrections(plan.setting, ask.gpu)
+    if ask.profile is not None:
+        corrections = ask.profile.apply(corrections, plan.setting)
+    times = apply_corrections(found, host_seconds(found, prior, plan.scope), [corrections], none)
+    evidence = judge(prior, plan.setting, ask.gpu, ask.profile)
+    half = float(prior.half_width(float(times.variance[0]) + evidence.variance, ask.coverage))
+    phases, step = assemble(ask, times, 1.0, 1.0)
+    spread = np.exp(LOADER_SD * half / max(np.sqrt(float(times.variance[0])), 1e-9))
+    _, low = assemble(ask, times, float(np.exp(-half)), 1.0 / spread)
+    _, high = assemble(ask, times, float(np.exp(half)), spread)
+    memory = peak_memory(ask)
+    groups = found.seconds[0].sum(axis=0) * np.exp(corrections.theta[:-1] + corrections.total)
+    return Prediction(
+        request=ask,
+        step_s=Interval(median=step, low=low, high=high, coverage=ask.coverage),
+        phases=phases,
+        memory_bytes=memory,
+        fits=memory["peak"] <= ask.gpu.memory_gb * 1e9,
+        largest_batch=largest_batch(ask),
+        bottleneck=_bottleneck(ask, phases, step, dict(zip(GROUPS, groups.tolist(), strict=True))),
+        evidence=evidence,
+        flops=float(found.flops.sum()),
+        terms_s=dict(zip(GROUPS, groups.tolist(), strict=True)),
+        model_info=dict(prior.provenance),
+        notes=_notes(ask),
+    )
+
+
+def assemble(ask: Request, times: ComputeTimes, compute_factor: float, load_factor: float) -> tuple[dict[str, Phase], float]:
+    """Put the ten phases of one point together; the factors scale compute and loading for the ends of an interval."""
+    batch = np.array([float(ask.batch)])
+    total, exposed, step = put_together(
+        ask,
+        times.device * compute_factor,
+        times.launch * compute_factor,
+        batch=batch,
+        copy_s=input_copy_s(ask, batch),
+        gradient_bytes=np.array([4.0 * ask.graph.parameters(ask.blocks)]),
+        load_factor=load_factor,
+    )
+    phases = {
+        name: Phase(total=float(total[name][0]), exposed=float(exposed[name][0])) if name in total else _EMPTY
+        for name in PHASES
+    }
+    return phases, float(step[0])
+
+
+_EMPTY = Phase(total=0.0, exposed=0.0)
+
+
+def put_together(
+    ask: Request,
+    device: Floats,
+    launch: Floats,
+    *,
+    batch: Floats,
+    copy_s: Floats,
+    gradient_bytes: Floats,
+    load_factor: float = 1.0,
+) -> tuple[dict[str, Floats], dict[str, Floats], Floats]:
+    """Total and exposed seconds of phases, and the step, for points that share card, host and loader.
+
+    Parameters
+    ----------
+    ask : Request
+        Card, cards, host, loader, workers, accumulation.
+    device : array (..., 4)
+        Device seconds by graph phase.
+    launch, batch, copy_s, gradient_bytes : array (...)
+    load_factor : float
+        Scales the loader's time.
+    """
+    total = {name: device[..., code] for code, name in enumerate(GRAPH_PHASES)}
+    total["launch"], total["h2d"] = launch, copy_s
+    exposed = dict(total)
+    step = device.sum(axis=-1) + launch + copy_s
+    if ask.gpus > 1 and ask.mode == "train":
+        shared = communication(gradient_bytes, ask.gpus, ask.gpu, total["backward"] / ask.accumulate, step_s=step)
+        total["communication"], exposed["communication"] = shared.total_s, shared.exposed_s
+        step = step + shared.exposed_s
+    if ask.loader is not None:
+        samples = batch * (ask.gpus * ask.accumulate * load_factor)
+        loaded = step_with_loading(step, batch=samples, workers=ask.workers * ask.gpus, loader=ask.loader)
+        total["load"], exposed["load"] = loaded.load_s, np.zeros_like(step)
+        total["input_wait"] = exposed["input_wait"] = loaded.step_s - step
+        step = loaded.step_s
+    return total, exposed, step
+
+
+def input_copy_s(ask: Request, batch: Floats) -> Floats:
+    """Seconds that copying the input adds: pinned for a whole step, what the words say for a timed region."""
+    scope = ask.scope
+    if scope is not None and not scope.h2d_copy:
+        return np.zeros_like(batch)
+    size = None if ask.size is None else np.full_like(batch, float(ask.size))
+    nbytes = ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
+    pageable = scope is not None and scope.pageable
+    rate = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(ask.gpu))
+    result: Floats = nbytes / (rate * 1e9)
+    return result
+
+
+def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dict[str, float]) -> Bottleneck:
+    device = {name: phases[name].exposed for name in GRAPH_PHASES}
+    memory = sum(groups[name] for name in ("depthwise", "norm", "elementwise", "optimizer"))
+    busy = sum(groups.values()) or 1.0
+    terms = {
+        "loading": phases["input_wait"].exposed,
+        "copy": phases["h2d"].exposed,
+        "communication": phases["communication"].exposed,
+        "launch": phases["launch"].exposed,
+        "memory bandwidth": sum(device.values()) * memory / busy,
+        "arithmetic": sum(device.values()) * (1.0 - memory / busy),
+    }
+    term = max(terms, key=lambda name: terms[name])
+    share = 100.0 * terms[term] / step if step > 0 else 0.0
+    return Bottleneck(term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}")
+
+
+_TERM_TEXT = {
+    "loading": "waiting for the data loader",
+    "copy": "copying input to the card",
+    "communication": "exchanging gradients between cards",
+    "launch": "waiting for the host to launch kernels",
+    "memory bandwidth": "operators limited by memory bandwidth (normalisation, elementwise, optimizer)",
+    "arithmetic": "matrix products and convolutions",
+}
+
+
+def _advice(ask: Request, term: str, step: float, phases: dict[str, Phase]) -> str:
+    if term == "loading" and ask.loader is not None:
+        compute = step - phases["input_wait"].exposed
+        advice = recommend_workers(compute, batch=ask.batch * ask.gpus * ask.accumulate, loader=ask.loader)
+        return f"; {advice.text}"
+    if term == "launch":
+        return "; a larger batch costs little more time, torch.compile or CUDA graphs launch less"
+    if term == "arithmetic" and ask.precision == "fp32":
+        faster = [name for name in ("amp_fp16", "tf32") if ask.gpu.supports(name)]
+        if ask.gpu.tensor_cores and faster:
+            return f"; --precision {faster[0].split('_')[0]} uses the card's tensor cores"
+    return ""
+
+
+def _notes(ask: Request) -> tuple[str, ...]:
+    notes = []
+    if ask.graph.unmodelled:
+        names = ", ".join(sorted(ask.graph.unmodelled))
+        notes.append(f"operators without a cost rule, counted as memory traffic: {names}")
+    if ask.gpu.memory_gb * 1e9 < peak_memory(ask)["peak"]:
+        notes.append("the step does not fit in the card's memory: the time is what it would take if it did")
+    return tuple(notes)
