@@ -49,7 +49,7 @@ def step_rows(
         host=found.host,
         extra=copy_seconds(questions, found),
         time_s=np.array([one.time_s for one in questions]),
-        covariates=np.array([covariates(one.gpu) for one in questions]),
+        covariates=np.array([covariates(one.gpu, one.plan.setting) for one in questions]),
         group_levels={name: np.array(levels) for name, levels in groups.items()},
         total_levels={name: np.array(levels) for name, levels in totals.items()},
         cell=np.array(cell),

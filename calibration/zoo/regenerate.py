@@ -22,10 +22,11 @@ PACK = "zoo.pack"
 
 def definitions() -> Iterator[Definition]:
     """Yield every definition of the zoo and the workloads."""
-    from perfmodel.calibration.zoo import language, vision, workload_graphs
+    from perfmodel.calibration.zoo import language, others, vision, workload_graphs
 
     yield from workload_graphs.definitions()
     yield from vision.definitions()
+    yield from others.definitions()
     yield from language.definitions()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from perfmodel.calibration.zoo.shim import import_torchvision
+from perfmodel.calibration.zoo.shim import import_timm, import_torchvision
 from perfmodel.graph.definition import Definition
 
 
@@ -46,7 +46,6 @@ _PLAIN = {
     "convnext": "convnext_tiny convnext_small convnext_base convnext_large",
 }
 _EFFICIENTNET = {0: 224, 1: 240, 2: 288, 3: 300, 4: 380, 5: 456, 6: 528, 7: 600}
-_VIT = {"vit_b_16": 16, "vit_b_32": 32, "vit_l_16": 16, "vit_l_32": 32}
 
 
 def _inception_loss(output: Any) -> Any:
@@ -95,3 +94,44 @@ def definitions() -> Iterator[Definition]:
     for letter, size in {"s": 384, "m": 480, "l": 480}.items():
         name = f"efficientnet_v2_{letter}"
         yield Definition(name=name, family="efficientnet", build=_torchvision(name), inputs=images, default_size=size)
+    yield from _timm_definitions()
+
+
+def _timm_definitions() -> Iterator[Definition]:
+    """Networks that timm has and torchvision lacks, or that take the image size as an argument there."""
+    for name in ("vit_tiny", "vit_small", "vit_base", "vit_large"):
+        yield Definition(
+            name=f"{name}_patch16_224",
+            family="vit",
+            build=_timm(f"{name}_patch16_224", sized=True),
+            inputs=images,
+            size_step=16,
+            degree=4,
+            points=(0, 1, 2, 3, 4, 5),
+            attentions=("fused", "unfused"),
+            optimizer="adamw",
+        )
+    for name in ("swin_tiny", "swin_small", "swin_base"):
+        yield Definition(
+            name=f"{name}_patch4_window7_224",
+            family="swin",
+            build=_timm(f"{name}_patch4_window7_224", sized=True),
+            inputs=images,
+            size_step=0,
+            degree=0,
+            points=(0,),
+            attentions=("fused", "unfused"),
+            optimizer="adamw",
+        )
+    for name in ("seresnext50_32x4d", "seresnext101_32x4d"):
+        yield Definition(name=name, family="resnext", build=_timm(name), inputs=images)
+    yield Definition(
+        name="inception_v4", family="inception", build=_timm("inception_v4"), inputs=images, default_size=299
+    )
+
+
+def _timm(name: str, *, sized: bool = False) -> Any:
+    def build(size: int, blocks: int) -> Any:
+        return import_timm().create_model(name, **({"img_size": size} if sized else {}))
+
+    return build

@@ -27,9 +27,9 @@ ENGINE_LABEL = {
 }
 #: Effects on each operator group and on the launch cost (last position), with their prior standard deviations (log).
 GROUP_FACTORS = {
-    "engine": 0.5,
-    "era": 0.2,
-    "version": 0.1,
+    "engine": 0.3,
+    "era": 0.3,
+    "version": 0.3,
     "layout": 0.25,
     "compiled": 0.35,
     "arch": 0.1,
@@ -123,7 +123,7 @@ def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
     return {
         "campaign_mode": f"{campaign}|{setting.mode}" if campaign else "",
         "stack_mode": f"{campaign}|{stack}" if campaign else "",
-        "gpu": gpu_key,
+        "gpu": "" if setting.operators else gpu_key,
         "gpu_engine": f"{gpu_key}|{e}",
         "arch_engine": f"{arch}|{e}",
         "model": setting.model,
@@ -136,12 +136,14 @@ def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
     }
 
 
-def covariates(gpu: Gpu) -> Floats:
+def covariates(gpu: Gpu, setting: Setting) -> Floats:
     """Centred log covariates of a card, in the order of `COVARIATES`.
 
     Power a TFLOP/s against cards of the same process (0 where it is not short of power), FLOP per byte (about 18), L2
-    per SM (about 0.07 MB), and whether memory is GDDR.
+    per SM (about 0.07 MB), and whether memory is GDDR. Zero for sums of operators.
     """
+    if setting.operators:
+        return np.zeros(len(COVARIATES))
     fp32 = gpu.peaks_tflops["fp32"]
     process = process_of(arch=gpu.arch, compute_capability=gpu.compute_capability)
     values = (

@@ -95,7 +95,7 @@ class Prior:
 
     def corrections(self, setting: Setting, gpu: Gpu) -> Corrections:
         """Sum the effects that apply to a run on a card."""
-        double = np.tile(covariates(gpu), 2) * self.covariate
+        double = np.tile(covariates(gpu, setting), 2) * self.covariate
         theta = double @ covariate_masks() + card_offsets(*self.cards.get(gpu.key, (0.0, 0.0)))
         variance = self.noise**2
         for name, level in group_levels(setting, gpu.arch).items():

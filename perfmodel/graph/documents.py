@@ -133,6 +133,9 @@ class Pack:
         self._dictionary = zlib.decompress(self._data[at + index : at + index + dictionary])
         self._body = at + index + dictionary
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._blocks
+
     def names(self) -> tuple[str, ...]:
         """Return names of the documents."""
         return tuple(self._blocks)

@@ -49,7 +49,8 @@ class Graph:
     size_name : str or None
         "image_size" or "seq_len"; None when the size is fixed.
     default_size, size_step : int
-        Sizes ``default + k * step`` are exact; between them the polynomials interpolate. 0 when fixed.
+        Sizes ``default + k * step`` are exact; between them the polynomials interpolate. With step 0 only the default
+        is exact; another image size scales what a sample costs by its pixels. A graph without `size_name` ignores it.
     default_blocks : int or None
         None when the network has no block count.
     polynomials : float64 [u, 2 * (degree + 1)]
@@ -131,10 +132,13 @@ class Graph:
         samples = np.asarray(batch, float)
         if self.fixed_batch is not None and np.any(samples != self.fixed_batch):
             raise ValueError(f"{self.name} was captured at batch {self.fixed_batch} only")
-        if size is None or not self.size_step:
-            x = np.zeros_like(samples)
-        else:
+        if np.any(samples < 1) or (size is not None and np.any(np.asarray(size) < 1)):
+            raise ValueError("batch and size must be at least 1")
+        x = np.zeros(())
+        if size is not None and self.size_step:
             x = (np.asarray(size, float) - self.default_size) / self.size_step
+        elif size is not None and self.size_name == "image_size":  # what a sample costs grows with its pixels
+            samples = samples * (np.asarray(size, float) / self.default_size) ** 2
         samples, x = np.broadcast_arrays(samples, x)
         powers = x[..., None] ** np.arange(self.degree + 1)
         basis = np.concatenate([powers, samples[..., None] * powers], axis=-1)

@@ -338,13 +338,12 @@ def _recurrent(call: Call) -> list[Record]:
     samples = int(x.shape[0] if batch_first else x.shape[1])
     gates = _GATES[int(mode)] * int(hidden)
     found: list[Record] = []
-    for at in range(0, len(weights), per_layer):
-        width = int(weights[at].shape[1])
-        if backward:
-            found += _recurrent_layer(call, x, "dgrad", steps, samples, width, gates, int(hidden))
-            found += _recurrent_layer(call, x, "wgrad", steps, samples, width, gates, int(hidden))
-        else:
-            found += _recurrent_layer(call, x, "fwd", steps, samples, width, gates, int(hidden))
+    for start in range(0, len(weights), per_layer):
+        width = int(weights[start].shape[1])
+        for pass_ in ("dgrad", "wgrad") if backward else ("fwd",):
+            layer = _recurrent_layer(call, x, pass_, steps, samples, width, gates, int(hidden))
+            unused = pass_ == "dgrad" and not call.args[-1][0] and weights[start].shape[1] == x.shape[-1] and start == 0
+            found += layer[1:] if unused else layer
     return found
 
 

@@ -13,8 +13,9 @@ from perfmodel.hardware.gpu import Gpu
 
 Floats = npt.NDArray[np.float64]
 
-#: Arithmetic engines, in the order of ``Device.peak_flops``'s last axis.
-ENGINES = ("simt", "half", "tf32", "int8", "fp8")
+#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and four
+#: schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
+_ISSUE = {"Kepler": 128.0 / 192.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Device:
         Compute capability below 7.
     wide_batched : array of bool
         Compute capability of at least 8.
+    winograd : array of bool
+        The library has Winograd kernels for the card (cuDNN's begin with Maxwell, compute capability 5).
     """
 
     sm: Floats
@@ -50,19 +53,22 @@ class Device:
     l2_bytes: Floats
     old: npt.NDArray[np.bool_]
     wide_batched: npt.NDArray[np.bool_]
+    winograd: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, gpus: Sequence[Gpu]) -> Device:
         """Collect the columns of some GPUs."""
         sustained = np.array([gpu.sustained_mhz / gpu.boost_mhz for gpu in gpus])
 
+        issue = np.array([_ISSUE.get(gpu.arch.split(maxsplit=1)[0], 1.0) for gpu in gpus])
+
         def peak(name: str) -> Floats:
             return np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
 
         columns = {
             "sm": np.array([float(gpu.sm) for gpu in gpus]),
-            "simt_flops": peak("fp32"),
-            "half_flops": np.maximum(peak("fp16"), peak("fp32")),
+            "simt_flops": peak("fp32") * issue,
+            "half_flops": np.maximum(peak("fp16"), peak("fp32") * issue),
             "tf32_flops": peak("tf32"),
             "int8_flops": peak("int8"),
             "fp8_flops": peak("fp8"),
@@ -70,6 +76,7 @@ class Device:
             "bandwidth": np.array([gpu.bandwidth_gbs * 1e9 for gpu in gpus]),
             "l2_bytes": np.array([gpu.l2_mb * 1e6 for gpu in gpus]),
             "old": np.array([gpu.compute_capability < 7 for gpu in gpus]),
+            "winograd": np.array([gpu.compute_capability >= 5 for gpu in gpus]),
             "wide_batched": np.array([gpu.compute_capability >= 8 for gpu in gpus]),
         }
         return cls(**{name: column[:, None] for name, column in columns.items()})

@@ -140,7 +140,7 @@ def _product_time(ops: Operators, chosen: Bools, device: Device, precision: str,
         images = np.where(known, rows, m[..., eligible] / 16.0)
         side = np.where(known, np.sqrt(np.maximum(cols, 1.0)), 4.0)
         fast = _winograd_time(direct, eligible, images, side, device.along(eligible), c)
-        simt = ~np.broadcast_to(tensor, time.shape)[..., eligible]
+        simt = ~np.broadcast_to(tensor, time.shape)[..., eligible] & device.along(eligible).winograd
         time[..., eligible] = np.where(simt, np.minimum(time[..., eligible], fast), time[..., eligible])
     return time
 
