@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 CPU, CUDA = f"perfmodel/_cpu{SUFFIX}", f"perfmodel/_cuda{SUFFIX}"
 SKIPPED = {".git", ".venv", "build", "dist", "site", "out", "node_modules"}
-DATA = (".json", ".json.gz", ".toml", ".csv", ".csv.gz", ".npz", ".bin.gz", ".pyi", "py.typed")
+BUILT = (".pyc", ".so")
 
 needs_compiler = pytest.mark.skipif(
     shutil.which("cmake") is None or not (shutil.which("c++") or shutil.which("g++")),
@@ -31,12 +31,12 @@ needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc he
 
 
 def sources() -> list[str]:
-    """Files of the checkout that a wheel has to hold, by their place in the wheel."""
+    """Files of the checkout that a wheel has to hold, sources and data, by their place in the wheel."""
     found = []
     for top in ("perfmodel", "workloads", "calibration"):
         for path in (ROOT / top).rglob("*"):
             relative = path.relative_to(ROOT)
-            if path.is_file() and (path.suffix == ".py" or path.name.endswith(DATA)):
+            if path.is_file() and not path.name.endswith(BUILT):
                 found.append(str(relative) if top == "perfmodel" else f"perfmodel/{relative}")
     return sorted(found)
 
@@ -50,7 +50,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unwanted(name: str) -> bool:
-    return name.endswith((".so", ".egg-info")) or name.startswith(".") and name not in (".clang-format", ".ci")
+    return name.endswith((".so", ".egg-info")) or (name.startswith(".") and name not in (".clang-format", ".ci"))
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -62,7 +62,12 @@ def environment(**changes: str) -> dict[str, str]:
 
 def run(*command: object, cwd: Path, **changes: str) -> str:
     result = subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=environment(**changes), capture_output=True, text=True, timeout=300
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout + result.stderr
@@ -104,7 +109,9 @@ def test_no_compiler_fails_where_native_is_asked_for(checkout: Path, tmp_path: P
     shutil.rmtree(checkout / "build", ignore_errors=True)
     changes = {"CXX": "/nonexistent/c++", "PERFMODEL_CUDA": "OFF", "PERFMODEL_NATIVE": "ON"}
     command = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(tmp_path)]
-    result = subprocess.run(command, cwd=checkout, env=environment(**changes), capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        command, cwd=checkout, env=environment(**changes), capture_output=True, text=True, timeout=300
+    )
     shutil.rmtree(checkout / "build", ignore_errors=True)
     assert result.returncode != 0
     assert "perfmodel: configuring the native modules failed" in result.stderr
@@ -122,13 +129,16 @@ def test_contradictory_settings(checkout: Path) -> None:
 
 
 @needs_compiler
-def test_wheel_without_cuda_installs_and_imports(checkout: Path, tmp_path: Path) -> None:
-    files, _ = wheel(checkout, tmp_path, PERFMODEL_CUDA="OFF", PERFMODEL_NATIVE="ON")
+def test_source_archive_builds_a_wheel_that_installs_and_imports(checkout: Path, tmp_path: Path) -> None:
+    tree = unpacked_archive(checkout, tmp_path)
+    target = tmp_path / "wheel"
+    target.mkdir()
+    files, _ = wheel(tree, target, PERFMODEL_CUDA="OFF", PERFMODEL_NATIVE="ON")
     holds_sources(files)
     assert CPU in files
     assert CUDA not in files
     site = tmp_path / "site"
-    (path,) = tmp_path.glob("*.whl")
+    (path,) = target.glob("*.whl")
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", site, path, cwd=tmp_path)
     code = (
         "import perfmodel, perfmodel._cpu, perfmodel.workloads, perfmodel.calibration.rows as rows\n"
@@ -141,6 +151,21 @@ def test_wheel_without_cuda_installs_and_imports(checkout: Path, tmp_path: Path)
     assert script.startswith("perfmodel, version ")
 
 
+def unpacked_archive(checkout: Path, target: Path) -> Path:
+    """Make a source archive and unpack it; returns the folder inside."""
+    run(sys.executable, "setup.py", "-q", "sdist", "--dist-dir", target, cwd=checkout)
+    (archive,) = target.glob("perfmodel-*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(target, filter="data")
+    (tree,) = target.glob("perfmodel-*/")
+    native = {str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*") if path.is_file()}
+    inside = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+    assert (
+        native | {"CMakeLists.txt", "LICENSE", "README.md", "pyproject.toml", "setup.py", "cmake/cuda.cmake"} <= inside
+    )
+    return tree
+
+
 @needs_compiler
 @needs_nvcc
 def test_wheel_with_cuda(checkout: Path, tmp_path: Path) -> None:
@@ -151,24 +176,6 @@ def test_wheel_with_cuda(checkout: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(path).extractall(site)
     code = "import perfmodel._cuda as m; print(m.architectures)"
     assert run(sys.executable, "-P", "-c", code, cwd=tmp_path, PYTHONPATH=str(site)).strip() == "90-real"
-
-
-@needs_compiler
-def test_source_archive_builds_a_wheel(checkout: Path, tmp_path: Path) -> None:
-    run(sys.executable, "setup.py", "-q", "sdist", "--dist-dir", tmp_path, cwd=checkout)
-    (archive,) = tmp_path.glob("perfmodel-*.tar.gz")
-    with tarfile.open(archive) as file:
-        file.extractall(tmp_path, filter="data")
-    (tree,) = tmp_path.glob("perfmodel-*/")
-    native = {str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*") if path.is_file()}
-    inside = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
-    expected = native | {"CMakeLists.txt", "LICENSE", "README.md", "pyproject.toml", "setup.py", "cmake/cuda.cmake"}
-    assert expected <= inside
-    target = tmp_path / "wheel"
-    target.mkdir()
-    files, _ = wheel(tree, target, PERFMODEL_CUDA="OFF", PERFMODEL_NATIVE="ON")
-    holds_sources(files)
-    assert CPU in files
 
 
 @needs_compiler
@@ -188,7 +195,8 @@ def test_editable_install_puts_native_modules_beside_the_sources(checkout: Path,
     )
     places = run(python, "-c", code, cwd=tmp_path).split()
     assert places == [
-        str(checkout / part) for part in (CPU, "calibration/__init__.py", "workloads/__init__.py", "perfmodel/__init__.py")
+        str(checkout / part)
+        for part in (CPU, "calibration/__init__.py", "workloads/__init__.py", "perfmodel/__init__.py")
     ]
     assert "doctor" in run(home / "bin" / "perfmodel", "--help", cwd=tmp_path)
     run(python, "-m", "pip", "install", *options, cwd=tmp_path, PERFMODEL_NATIVE="OFF")
