@@ -117,6 +117,19 @@ def test_no_compiler_fails_where_native_is_asked_for(checkout: Path, tmp_path: P
     assert "perfmodel: configuring the native modules failed" in result.stderr
 
 
+@needs_compiler
+def test_broken_nvcc_fails_where_cuda_is_asked_for(checkout: Path, tmp_path: Path) -> None:
+    shutil.rmtree(checkout / "build", ignore_errors=True)
+    changes = {"CUDACXX": shutil.which("false") or "false", "PERFMODEL_CUDA": "ON"}
+    command = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(tmp_path)]
+    result = subprocess.run(
+        command, cwd=checkout, env=environment(**changes), capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode != 0
+    assert "perfmodel: configuring the native modules failed" in result.stderr
+    assert not list((checkout / "build").glob("cmake-*")), "CMake would remember the compiler that does not work"
+
+
 def test_contradictory_settings(checkout: Path) -> None:
     command = [sys.executable, "setup.py", "-q", "build"]
     changes = environment(PERFMODEL_NATIVE="OFF", PERFMODEL_CUDA="ON")
