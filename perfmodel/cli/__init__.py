@@ -18,6 +18,7 @@ from perfmodel import __version__
 from perfmodel.errors import PerfmodelError
 
 VERBS = {
+    "predict": "Predict the time of one step on a card: compute, loading, copies, memory and cost, with an interval.",
     "doctor": "Say what is built, found and missing, and what to do.",
     "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",
