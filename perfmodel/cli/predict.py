@@ -34,7 +34,7 @@ class WholeNumber(click.ParamType):
 
 def load_model(text: str, mode: str) -> Any:
     """Resolve ``--model``: a zoo name, ``timm:NAME``, or ``package.module:function`` that builds a module and inputs."""
-    from perfmodel.graph.names import resolve
+    from perfmodel.graph.catalogue import resolve
 
     if ":" not in text or text.startswith(("timm:", "torchvision:")):
         resolve(text)

@@ -9,7 +9,7 @@ from typing import Any
 from perfmodel.efficiency.profile import Profile
 from perfmodel.errors import InputError
 from perfmodel.graph.graph import Graph
-from perfmodel.graph.names import resolve
+from perfmodel.graph.catalogue import resolve
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.host import Host, find_host
 from perfmodel.hardware.precision import resolve_precision

@@ -10,7 +10,7 @@ import numpy as np
 
 from perfmodel.errors import PerfmodelError, PrecisionError, UnknownGpuError, UnknownModelError
 from perfmodel.graph.graph import Graph
-from perfmodel.graph.names import resolve
+from perfmodel.graph.catalogue import resolve
 from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.precision import resolve_precision
@@ -95,8 +95,9 @@ class _Reader:
 
     def _network(self, row: int) -> tuple[Graph, str, str, float]:
         name = self.text["model"][row]
-        found = _resolve(name) if name else None
         sizes = {key: float(self.number[key][row]) for key in ("image_size", "seq_len")}
+        image = None if np.isnan(sizes["image_size"]) else int(sizes["image_size"])
+        found = _resolve(name, image) if name else None
         if found is not None:
             graph, options = found
             size = sizes.get(graph.size_name or "", np.nan)
@@ -134,9 +135,9 @@ def _totals_by_name(runs: Runs) -> dict[str, tuple[float, float, float, float]]:
 
 
 @lru_cache(maxsize=8192)
-def _resolve(name: str) -> tuple[Graph, dict[str, float]] | None:
+def _resolve(name: str, image_size: int | None) -> tuple[Graph, dict[str, float]] | None:
     try:
-        return resolve(name)
+        return resolve(name, size=image_size)
     except UnknownModelError:
         return None
 
