@@ -130,6 +130,7 @@ def shared_options(values: Mapping[str, Any]) -> dict[str, Any]:
         "size": size,
         "coverage": values["ci"],
         "checkpoint": values["checkpoint_activations"],
+        "resolved": "graph" if values["totals"] is None else "totals",
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from perfmodel.instrument.phases import MEANING
 
 if TYPE_CHECKING:
+    from perfmodel.step.compare import Comparison
     from perfmodel.step.explain import Explanation
     from perfmodel.step.prediction import Interval, Prediction
 
@@ -85,3 +87,59 @@ def explanation_text(e: Explanation) -> str:
     lines += ["", "  what would change it"]
     lines += [f"    {one.change:<38} {one.effect}" for one in e.changes]
     return "\n".join(lines)
+
+
+def comparison_text(found: Comparison) -> str:
+    """One line a point, aligned; ``*`` marks points that no other one beats in time and cost."""
+    columns, ask = found.columns(), found.request
+    known = [(name, *_COMPARED[name]) for name in columns if name in _COMPARED]
+    body = [[title for _, title, _ in known]]
+    for at in range(found.step_s.size):
+        cells = [style(columns[name][at]) for name, _, style in known]
+        lacks = columns["step_ms"][at] != columns["step_ms"][at]
+        body.append(["-" if lacks and cell == "NO" else cell for cell in cells])
+    widths = [max(len(row[at]) for row in body) for at in range(len(known))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in body]
+    what = f"{ask.model}, {ask.mode}" + (f", {ask.gpus} cards" if ask.gpus > 1 else "")
+    foot = [f"low and high: {100 * ask.coverage:.3g} % interval"]
+    if ask.dataset_size is not None:
+        foot.append(f"epoch: {ask.dataset_size} {ask.graph.unit}s")
+    if "pareto" in columns:
+        foot.append("*: no other row with the same blocks is both faster and cheaper")
+    if (~found.fits & (found.step_s == found.step_s)).any():
+        foot.append("NO: does not fit in the card's memory, the time is what it would take if it did")
+    if (found.step_s != found.step_s).any():
+        foot.append("-: the card lacks the precision")
+    return "\n".join([what, "", *lines, "", *foot])
+
+
+def _milliseconds(value: float) -> str:
+    return "-" if value != value else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
+
+
+def _seconds(value: float) -> str:
+    return "-" if value != value else duration(value)
+
+
+def _money(value: float) -> str:
+    return "-" if value != value else f"{value:.4g}"
+
+
+_COMPARED: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "gpu": ("gpu", str),
+    "precision": ("precision", str),
+    "batch": ("batch", str),
+    "blocks": ("blocks", str),
+    "step_ms": ("step ms", _milliseconds),
+    "low_ms": ("low", _milliseconds),
+    "high_ms": ("high", _milliseconds),
+    "samples_per_s": ("samples/s", _milliseconds),
+    "memory_gb": ("GB", lambda value: "-" if value != value else f"{value:.1f}"),
+    "fits": ("fits", lambda value: "yes" if value else "NO"),
+    "evidence": ("evidence", str),
+    "epoch_s": ("epoch", _seconds),
+    "1000_samples_s": ("1000 samples", _seconds),
+    "cost_per_epoch": ("cost/epoch", _money),
+    "cost_per_1000_samples": ("cost/1000", _money),
+    "pareto": ("best", lambda value: "*" if value else ""),
+}

@@ -140,6 +140,7 @@ def make_request(
     price: float | None = None,
     coverage: float = 0.9,
     profile: Profile | None = None,
+    resolved: str | None = None,
 ) -> Request:
     """Check a question and fill in its defaults; the arguments are those of `perfmodel.predict`.
 
@@ -150,26 +151,28 @@ def make_request(
     """
     for name, value in (("batch", batch), ("gpus", gpus), ("accumulate", accumulate), ("dataset_size", dataset_size)):
         if value is not None:
-            _whole(name, value)
-    _whole("workers", workers, least=0)
+            whole(name, value)
+    whole("workers", workers, least=0)
     _check_share_and_price(coverage, price)
     if mode not in MODES:
         raise InputError(f"mode {mode!r} is unknown", f"give one of {', '.join(MODES)}")
     card = gpu if isinstance(gpu, Gpu) else find_gpu(gpu)
-    graph, name, resolved, options = _network(model, size)
+    if profile is not None and profile.gpu != card.key:
+        raise InputError(f"the profile describes {profile.gpu}, not {card.key}", f"give --gpu {profile.gpu}")
+    graph, name, options = _network(model, size)
     machine = host if isinstance(host, Host) else find_host(host)
     chosen = stack if isinstance(stack, Stack) else parse_stack(stack or "newest", card)
     scope = read_timing(timing, "", mode) if isinstance(timing, str) else timing
     return Request(
         graph=graph,
         model=name,
-        resolved=resolved,
+        resolved=resolved or "graph",
         gpu=card,
         gpus=gpus,
         batch=_batch(graph, batch),
         size=_size(graph, size, options, _mode(graph, mode)),
         blocks=_blocks(graph, blocks),
-        precision=_precision(precision, card),
+        precision=steps_in(precision, card),
         mode=_mode(graph, mode),
         stack=chosen,
         optimizer=_optimizer(optimizer),
@@ -188,7 +191,7 @@ def make_request(
     )
 
 
-def _whole(name: str, value: float, *, least: int = 1) -> None:
+def whole(name: str, value: float, *, least: int = 1) -> None:
     """Refuse what is not a whole number of at least `least`."""
     good = not isinstance(value, bool) and isinstance(value, int | float | np.integer) and math.isfinite(value)
     if not good or int(value) != value or value < least:
@@ -205,15 +208,21 @@ def _check_share_and_price(coverage: float, price: float | None) -> None:
         raise InputError(f"price must be at least 0, not {price}", "give the price of one card for an hour")
 
 
-def _network(model: str | Graph, size: int | None) -> tuple[Graph, str, str, Mapping[str, Any]]:
+def _network(model: str | Graph, size: int | None) -> tuple[Graph, str, Mapping[str, Any]]:
     if isinstance(model, Graph):
-        return model, model.name, "totals" if model.family == "totals" else "graph", {}
+        return model, model.name, {}
     graph, options = resolve(model, size=size)
-    return graph, graph.name, "graph", options
+    return graph, graph.name, options
 
 
-def _precision(text: str, card: Gpu) -> str:
-    """The precision on that card; fp64 steps are not modelled."""
+def steps_in(text: str, card: Gpu) -> str:
+    """Return the canonical precision of a step on a card.
+
+    Raises
+    ------
+    PrecisionError
+        When it is unknown, the card lacks it, or steps in it are not modelled (fp64).
+    """
     found = resolve_precision(text, card)
     if found not in VARIANT_OF:
         raise PrecisionError(f"steps in {found} are not modelled", f"give one of {', '.join(VARIANT_OF)}")
@@ -277,7 +286,7 @@ def _blocks(graph: Graph, blocks: int | None) -> int | None:
         return None
     if blocks is None:
         return graph.default_blocks
-    _whole("blocks", blocks)
+    whole("blocks", blocks)
     return int(blocks)
 
 
