@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from perfmodel.instrument.phases import MEANING
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from perfmodel.step.compare import Comparison
     from perfmodel.step.explain import Explanation
     from perfmodel.step.prediction import Interval, Prediction
+    from perfmodel.validation.report import Validation
+    from perfmodel.validation.scores import Score
 
 
 def duration(seconds: float) -> str:
@@ -143,3 +145,38 @@ _COMPARED: dict[str, tuple[str, Callable[[Any], str]]] = {
     "cost_per_1000_samples": ("cost/1000", _money),
     "pareto": ("best", lambda value: "*" if value else ""),
 }
+
+
+def validation_text(found: Validation) -> str:
+    """Scores by group, their average, and why rows were left out."""
+    lines = [f"{found.resolved} of {found.rows} rows predicted"]
+    lines += [f"  {count:>7}  {reason}" for reason, count in _shortened(found.unresolved)]
+    if found.overall is None:
+        return "\n".join(lines)
+    by = list(found.groups[0].by)
+    body = [[*by, *_SCORES]]
+    body += [[*group.by.values(), *_score_cells(group.score)] for group in found.groups]
+    body.append([f"average of {len(found.groups)}", *[""] * (len(by) - 1), *_score_cells(found.overall)])
+    widths = [max(len(row[at]) for row in body) for at in range(len(body[0]))]
+    lines += ["", "errors in percent of the measured time"]
+    for row in body:
+        words = [cell.ljust(width) for cell, width in zip(row[: len(by)], widths, strict=False)]
+        numbers = [cell.rjust(width) for cell, width in zip(row[len(by) :], widths[len(by) :], strict=True)]
+        lines.append("  ".join([*words, *numbers]).rstrip())
+    return "\n".join(lines)
+
+
+_REASONS_SHOWN = 12
+_SCORES = ("rows", "median", "mean", "p90", "bias", "in 90 %", "width", "share of peak", "two constants", "roofline")
+
+
+def _shortened(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    shown, rest = ordered[:_REASONS_SHOWN], ordered[_REASONS_SHOWN:]
+    return shown + ([(f"for {len(rest)} other reasons", sum(n for _, n in rest))] if rest else [])
+
+
+def _score_cells(score: Score) -> list[str]:
+    numbers = (score.median_ape, score.mean_ape, score.p90_ape, score.bias, score.coverage90, score.width90)
+    simple = (score.baselines[name] for name in ("share_of_peak", "two_constants", "scaled_roofline"))
+    return [str(score.n), *(f"{value:.1f}" for value in (*numbers, *simple))]

@@ -249,7 +249,8 @@ def _batch(graph: Graph, batch: int) -> int:
 
 
 def _size(graph: Graph, size: int | None, options: Mapping[str, Any], mode: str) -> int | None:
-    if graph.size_name is None or not graph.size_step:
+    scaled = graph.size_name == "image_size"  # a graph captured at one image size scales with the pixels
+    if graph.size_name is None or not (graph.size_step or scaled):
         if size is not None and size != graph.default_size:
             fixed = f" of {graph.default_size}" if graph.size_name else ""
             raise InputError(f"{graph.name} has a fixed input size{fixed}", "leave the size out")
@@ -265,7 +266,7 @@ def _size(graph: Graph, size: int | None, options: Mapping[str, Any], mode: str)
 
 def _computes(graph: Graph, size: int, mode: str) -> bool:
     """Whether a size leaves something to compute in every layer; sizes near the default always do."""
-    if 2 * size >= graph.default_size:
+    if 2 * size >= graph.default_size or not graph.size_step:
         return True
     ops = graph.operators(batch=graph.fixed_batch or 1, size=size, mode=mode, optimizer=None)
     product = ops.k > 0
