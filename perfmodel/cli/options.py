@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -138,6 +137,6 @@ def read_profile(path: str | None) -> Any:
     """Read the profile that ``--profile`` names; None without one."""
     if path is None:
         return None
-    from perfmodel.efficiency.profile import Profile
+    from perfmodel.efficiency.profile import load_profile
 
-    return Profile.load(Path(path))
+    return load_profile(path)
