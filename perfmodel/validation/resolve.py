@@ -16,6 +16,7 @@ from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.precision import canonical_precision, resolve_precision, says_nothing
 from perfmodel.runs.rows import Runs
 from perfmodel.step.compute import Plan
+from perfmodel.step.request import steps_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +57,10 @@ def resolve_rows(runs: Runs) -> tuple[list[Question], Counter[str]]:
     for row in range(len(runs)):
         try:
             questions.append(reader.question(row))
-        except (_UnresolvedError, UnknownModelError) as error:
+        except _UnresolvedError as error:
             unresolved[str(error)] += 1
+        except PerfmodelError as error:
+            unresolved[error.reason] += 1
     return questions, unresolved
 
 
@@ -90,12 +93,15 @@ class _Reader:
         if not batch > 0:
             raise _UnresolvedError("no batch size")
         gpus = max(1, int(self.runs.gpu_count[row]))
+        if batch < gpus:
+            raise _UnresolvedError("a global batch smaller than the number of cards")
         graph, model, resolved, size = self._network(row)
         training = bool(self.runs.training[row])
         stack, text = self.runs.stacks[row], self.runs.precisions[row]
         unstated = _is_unstated(self.text["precision"][row], text) and stack.era not in _BEFORE_AMP
         if unstated:
             text = "amp"
+        _check(graph, "train" if training else "infer", batch / gpus, float(self.number["blocks"][row]))
         plan = Plan(
             graph=graph, mode="train" if training else "infer", precision=_precision(text, gpu), stated=not unstated,
             scope=self.runs.timings[row], stack=stack, model=model, family=graph.family,
@@ -116,6 +122,8 @@ class _Reader:
             size = sizes.get(graph.size_name or "", np.nan)
             if np.isnan(size):
                 size = float(options.get("size", np.nan))
+            if size < 1:
+                raise _UnresolvedError(f"{graph.size_name} below 1")
             return graph, graph.name, "graph", size
         totals = self._totals(row, name, sizes["image_size"])
         if totals is None:
@@ -171,6 +179,16 @@ def _find_gpu(name: str) -> Gpu:
 @lru_cache(maxsize=4096)
 def _precision(text: str, gpu: Gpu) -> str:
     try:
-        return resolve_precision(text, gpu)
+        return steps_in(text, gpu)
     except PrecisionError as error:
         raise _UnresolvedError(error.reason) from None
+
+
+def _check(graph: Graph, mode: str, batch: float, blocks: float) -> None:
+    """Refuse what a graph cannot answer."""
+    if mode not in graph.modes:
+        raise _UnresolvedError(f"{graph.name} has no mode {mode!r}")
+    if graph.fixed_batch is not None and batch != graph.fixed_batch:
+        raise _UnresolvedError(f"{graph.name} is known at batch {graph.fixed_batch} only")
+    if graph.default_blocks is not None and blocks < 1:
+        raise _UnresolvedError("blocks below 1")
