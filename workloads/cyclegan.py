@@ -115,7 +115,7 @@ def training_step(session: Any, networks: Sequence[nn.Module], real_a: Tensor, r
     Parameters
     ----------
     session : object
-        Has context managers ``forward()`` and ``loss()`` around those parts (see `perfmodel.graph.capture.Session`).
+        Has context managers ``forward()`` and ``loss()`` around those parts (see `perfmodel.graph.capturing.Session`).
     networks : sequence of nn.Module
         As `build` returns them.
     real_a, real_b : Tensor

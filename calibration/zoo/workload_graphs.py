@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from perfmodel.graph.capture import Session
+from perfmodel.graph.capturing import Session
 from perfmodel.graph.definition import Definition
 from perfmodel.workloads import cyclegan, depthmap, pilotnet
 

@@ -62,11 +62,11 @@ ALIASES = {
 """Squeezed spelling (lower case, letters and digits only) to the shipped name."""
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"(resnet\d+)v1(?:5|d)?", r"\1"),
+    (r"(resnet\d+)v1(?:p?5|d)?", r"\1"),
     (r"(?:fb|torch|tv)?(resnet\d+)b?", r"\1"),
-    (r"(gpt3|opt)(\d)(\d)b?", r"\1_\2.\3b"),
+    (r"(gpt3|opt)(\d)p?(\d)", r"\1_\2.\3b"),
+    (r"(gpt3|opt)(\d)p(\d)b", r"\1_\2.\3b"),
     (r"(gpt3|opt)(\d+)([bm])", r"\1_\2\3"),
-    (r"gpt3(175|13)b", r"gpt3_\1b"),
     (r"gpt3175", "gpt3_175b"),
     (r"switch(\d+)", r"switch_base_\1"),
     (r"switch(base|large|xl)(\d+)", r"switch_\1_\2"),
@@ -135,8 +135,8 @@ def unknown(name: str) -> UnknownModelError:
 
 
 def squeeze(name: str) -> str:
-    """Lower case, letters and digits only."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """Lower case, letters and digits only; a decimal point becomes ``p``, so that 1.3 and 13 stay apart."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"(?<=\d)\.(?=\d)", "p", name.lower()))
 
 
 @cache
