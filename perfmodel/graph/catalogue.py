@@ -72,7 +72,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"switch(base|large|xl)(\d+)", r"switch_\1_\2"),
     (r"switchtransformers?(base|large|xl)?(\d+)", r"switch_\1_\2"),
     (r"llama2?(7|13|70)b", r"llama_\1b"),
-    (r"(?:meta)?llama3[12]?(1|8|70)b", r"llama3_\1b"),
+    (r"(?:meta)?llama3(?:p\d)?(1|8|70)b", r"llama3_\1b"),
     (r"vit(tiny|small|base|large)", r"vit_\1_patch16_224"),
     (r"swin(?:transformer)?(t|s|b)(?:iny|mall|ase)?", r"swin_\1"),
     (r"convnext(t|s|b|l)(?:iny|mall|ase|arge)?", r"convnext_\1"),
