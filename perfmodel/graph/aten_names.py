@@ -251,6 +251,9 @@ REDUCE = frozenset(
 )
 ELEMENTWISE = frozenset(
     [
+        "hardswish",
+        "hardsigmoid",
+        "hardtanh",
         "native_dropout",
         "native_dropout_backward",
         "threshold_backward",

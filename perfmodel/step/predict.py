@@ -59,7 +59,7 @@ def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | 
         When an option makes no sense, or names something unknown; the message says what to give.
     """
     if not isinstance(model, str | Graph):
-        from perfmodel.graph.capture import capture
+        from perfmodel.graph.capturing import capture
 
         model = capture(model, *inputs, mode=options.get("mode", "train"))
     return answer(make_request(model, **options), prior or shipped_prior())
