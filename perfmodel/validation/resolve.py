@@ -13,6 +13,7 @@ from perfmodel.graph.graph import Graph
 from perfmodel.graph.catalogue import resolve
 from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
+from perfmodel.hardware.precision import canonical_precision, resolve_precision, says_nothing
 from perfmodel.runs.rows import Runs
 from perfmodel.step.compute import Plan
 from perfmodel.step.request import steps_in
@@ -63,6 +64,15 @@ def resolve_rows(runs: Runs) -> tuple[list[Question], Counter[str]]:
     return questions, unresolved
 
 
+#: Stacks from before automatic mixed precision: there, an unknown precision is fp32.
+_BEFORE_AMP = ("torch7", "caffe2", "pytorch0")
+
+
+def _is_unstated(own: str, read: str) -> bool:
+    """Whether a row says in words that its precision is unknown, and nothing else tells it."""
+    return bool(own.strip()) and says_nothing(own) and read == canonical_precision("")
+
+
 class _UnresolvedError(Exception):
     """A row that cannot be predicted; the text is the reason."""
 
@@ -70,7 +80,7 @@ class _UnresolvedError(Exception):
 class _Reader:
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
-        self.text = {name: runs.text(name) for name in ("gpu", "model", "source")}
+        self.text = {name: runs.text(name) for name in ("gpu", "model", "source", "precision")}
         names = ("batch", "image_size", "seq_len", "blocks", "params_M", "gmacs", "macts")
         self.number = {name: runs.number(name) for name in names}
         self.totals = _totals_by_name(runs)
@@ -87,10 +97,14 @@ class _Reader:
             raise _UnresolvedError("a global batch smaller than the number of cards")
         graph, model, resolved, size = self._network(row)
         training = bool(self.runs.training[row])
+        stack, text = self.runs.stacks[row], self.runs.precisions[row]
+        unstated = _is_unstated(self.text["precision"][row], text) and stack.era not in _BEFORE_AMP
+        if unstated:
+            text = "amp"
         _check(graph, "train" if training else "infer", batch / gpus, float(self.number["blocks"][row]))
         plan = Plan(
-            graph=graph, mode="train" if training else "infer", precision=_precision(self.runs.precisions[row], gpu),
-            scope=self.runs.timings[row], stack=self.runs.stacks[row], model=model, family=graph.family,
+            graph=graph, mode="train" if training else "infer", precision=_precision(text, gpu), stated=not unstated,
+            scope=self.runs.timings[row], stack=stack, model=model, family=graph.family,
             resolved=resolved, campaign=self.text["source"][row],
         )  # fmt: skip
         return Question(
