@@ -207,7 +207,7 @@ def test_baseline_coefficients_fall_back() -> None:
     assert baseline_coefficients(prior, "train", "amp_fp16")["two_constants"] == [1.0, 2.0]
     assert baseline_coefficients(prior, "train", "fp32")["share_of_peak"] == 5.0
     assert baseline_coefficients(prior, "infer", "fp32") == TYPICAL
-    assert baseline_coefficients(SimpleNamespace(), "infer", "fp32") == TYPICAL
+    assert baseline_coefficients(injected(), "infer", "fp32") == TYPICAL
 
 
 def test_baselines_by_hand() -> None:
@@ -218,6 +218,9 @@ def test_baselines_by_hand() -> None:
     memory = float(found.steps.bytes.sum()) / (card.bandwidth_gbs * 1e9)
     prior = injected(train={"share_of_peak": 2.0, "two_constants": [3.0, 5.0], "scaled_roofline": 7.0})
     times = baseline_times(questions, found.steps, prior)
+    listed = injected(train={"share_of_peak": [2.0], "two_constants": [3.0, 5.0], "scaled_roofline": [7.0]})
+    for name, values in baseline_times(questions, found.steps, listed).items():
+        assert values[0] == times[name][0]
     assert times["share_of_peak"][0] == pytest.approx(2 * compute, rel=1e-12)
     assert times["two_constants"][0] == pytest.approx(3 * compute + 5 * memory, rel=1e-12)
     assert times["scaled_roofline"][0] == pytest.approx(7 * max(compute, memory), rel=1e-12)
