@@ -91,12 +91,12 @@ def test_a_row_equals_predict() -> None:
 
 
 def test_rows_of_every_source_equal_predict(shared_data: Path) -> None:
-    """Up to three rows of each source, mode, precision and number of cards."""
+    """Up to three rows of each source, mode, precision and number of cards, where a row states its precision."""
     runs = read_runs(shared_data / "measurements" / "end_to_end.csv.gz")
     questions, _ = resolve_rows(runs)
     cells: dict[tuple[Any, ...], list[Question]] = defaultdict(list)
     for one in questions:
-        if one.plan.resolved == "graph" and one.batch == int(one.batch):
+        if one.plan.resolved == "graph" and one.batch == int(one.batch) and one.plan.stated:
             cells[one.plan.campaign, one.plan.mode, one.plan.precision, one.gpus > 1].append(one)
     rng = np.random.default_rng(0)
     chosen = [members[i] for members in cells.values() for i in rng.permutation(len(members))[:3]]
