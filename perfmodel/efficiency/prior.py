@@ -165,7 +165,7 @@ class Prior:
             noise=float(document["noise"]),
             conformal=document["conformal"],
             support=document["support"],
-            baselines=document["baselines"],
+            baselines=document.get("baselines", {}),
             cards={key: (float(a), float(b)) for key, (a, b) in document["cards"].items()},
             provenance=document["provenance"],
         )

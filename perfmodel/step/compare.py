@@ -22,7 +22,7 @@ from perfmodel.runs.stack import Stack, parse_stack
 from perfmodel.step.compute import apply_corrections, features, host_seconds, phase_weights, weighted
 from perfmodel.step.evidence import judge
 from perfmodel.step.memory import memory_parts
-from perfmodel.step.predict import LOADER_SD, input_copy_s, put_together
+from perfmodel.step.predict import input_copy_s, loader_spread, put_together
 from perfmodel.step.request import Request, make_request, steps_in, whole
 
 if TYPE_CHECKING:
@@ -323,9 +323,9 @@ class _Grid:
         times = apply_corrections(
             found, host_seconds(found, prior, ask.plan.scope), [corrections], np.zeros((), dtype=np.intp)
         )
-        variance = float(times.variance)
-        half = float(prior.half_width(variance + evidence.variance, ask.coverage))
-        spread = float(np.exp(LOADER_SD * half / max(np.sqrt(variance), 1e-9)))
+        variance = float(times.variance) + evidence.variance
+        half = float(prior.half_width(variance, ask.coverage))
+        spread = loader_spread(half, variance)
         batch = np.broadcast_to(self.batches.astype(float)[:, None], times.launch.shape)
         gradient = np.array([4.0 * ask.graph.parameters(int(n) or None) for n in self.blocks])
         copy = input_copy_s(ask, self.batches.astype(float))[:, None]

@@ -76,9 +76,10 @@ def answer(ask: Request, prior: Prior) -> Prediction:
         corrections = ask.profile.apply(corrections, plan.setting)
     times = apply_corrections(found, host_seconds(found, prior, plan.scope), [corrections], none)
     evidence = judge(prior, plan.setting, ask.gpu, ask.profile)
-    half = float(prior.half_width(float(times.variance[0]) + evidence.variance, ask.coverage))
+    variance = float(times.variance[0]) + evidence.variance
+    half = float(prior.half_width(variance, ask.coverage))
     phases, step = assemble(ask, times, 1.0, 1.0)
-    spread = np.exp(LOADER_SD * half / max(np.sqrt(float(times.variance[0])), 1e-9))
+    spread = loader_spread(half, variance)
     _, low = assemble(ask, times, float(np.exp(-half)), 1.0 / spread)
     _, high = assemble(ask, times, float(np.exp(half)), spread)
     memory = peak_memory(ask)
@@ -96,7 +97,7 @@ def answer(ask: Request, prior: Prior) -> Prediction:
         flops=float(found.flops.sum()),
         terms_s=dict(zip(GROUPS, groups.tolist(), strict=True)),
         model_info=dict(prior.provenance),
-        notes=_notes(ask, fits=fits),
+        notes=_notes(ask, fits=fits, grade=evidence.grade),
     )
 
 
@@ -117,6 +118,11 @@ def assemble(ask: Request, times: ComputeTimes, compute_factor: float, load_fact
         for name in PHASES
     }
     return phases, float(step[0])
+
+
+def loader_spread(half_width: float, variance: float) -> float:
+    """Factor by which a loader's time may differ either way, at the coverage that gave compute its half-width."""
+    return float(np.exp(LOADER_SD * half_width / max(np.sqrt(variance), 1e-9)))
 
 
 _EMPTY = Phase(total=0.0, exposed=0.0)
@@ -215,8 +221,10 @@ def _advice(ask: Request, term: str, step: float, phases: dict[str, Phase]) -> s
     return ""
 
 
-def _notes(ask: Request, *, fits: bool) -> tuple[str, ...]:
+def _notes(ask: Request, *, fits: bool, grade: str) -> tuple[str, ...]:
     notes = []
+    if grade == "D":
+        notes.append(f"extrapolated: nothing measured supports {ask.precision} on {ask.gpu.arch} cards")
     if ask.graph.unmodelled:
         names = ", ".join(sorted(ask.graph.unmodelled))
         notes.append(f"operators without a cost rule, counted as memory traffic: {names}")
