@@ -231,6 +231,7 @@ def _elementwise(bench: Bench, case: Case) -> Callable[[], object]:
     torch, numel = bench.torch, case.dim("numel")
     x, y = (bench.random(numel, precision=case.precision) for _ in range(2))
     square = x[: math.isqrt(numel) ** 2].view(math.isqrt(numel), -1)
+    positive = x.abs() if case.op == "sqrt" else x
     aten = torch.ops.aten
     functional = torch.nn.functional
     calls: dict[tuple[str, str], Callable[[], object]] = {
@@ -238,6 +239,7 @@ def _elementwise(bench: Bench, case: Case) -> Callable[[], object]:
         ("mul", "fwd"): lambda: x * y,
         ("scale", "fwd"): lambda: x * 1.5,
         ("tanh", "fwd"): lambda: torch.tanh(x),
+        ("sqrt", "fwd"): lambda: positive.sqrt(),
         ("relu", "fwd"): lambda: torch.relu(x),
         ("relu", "dgrad"): lambda: aten.threshold_backward(y, x, 0.0),
         ("gelu", "fwd"): lambda: functional.gelu(x),
@@ -304,7 +306,8 @@ _MAKERS: dict[str, Make] = {
     "adam_foreach": _optimizer,
     "adam_loop": _optimizer,
     "sgd_foreach": _optimizer,
+    "sgd_loop": _optimizer,
     **dict.fromkeys(
-        ("add", "mul", "scale", "tanh", "relu", "gelu", "sum", "clone", "transpose", "to_fp16", "to_fp32"), _elementwise
+        ("add", "mul", "scale", "tanh", "relu", "gelu", "sqrt", "sum", "clone", "transpose", "to_fp16", "to_fp32"), _elementwise
     ),
 }
