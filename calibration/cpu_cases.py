@@ -137,6 +137,8 @@ def _norms() -> Iterator[Case]:
             cols = batch * channels * size * size // rows
             for pass_ in ("fwd", "dgrad"):
                 yield cases.rowwise(op, "norm", pass_, "fp32", rows=rows, cols=cols, shape=shape)
+        cols = batch * size * size
+        yield cases.rowwise("batch_norm_eval", "norm", "fwd", "fp32", rows=channels, cols=cols, shape=shape)
 
 
 def _rows() -> Iterator[Case]:

@@ -167,8 +167,10 @@ def _batch_norm(bench: Bench, case: Case) -> Callable[[], object]:
     forward = bench.torch._batch_norm_impl_index
     enabled = bench.torch.backends.cudnn.enabled
 
+    training = case.op != "batch_norm_eval"
+
     def run() -> Any:
-        return forward(x, weight, bias, mean, variance, True, 0.1, 1e-5, enabled)
+        return forward(x, weight, bias, mean, variance, training, 0.1, 1e-5, enabled)
 
     if case.pass_ == "fwd":
         return run
@@ -293,6 +295,7 @@ _MAKERS: dict[str, Make] = {
     "bmm": _bmm,
     "conv2d": _conv2d,
     "batch_norm": _batch_norm,
+    "batch_norm_eval": _batch_norm,
     "instance_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "softmax": _softmax,

@@ -28,7 +28,7 @@ PRODUCT_CLASSES = (
     "conv_fwd", "conv_dgrad", "conv_wgrad", "pointwise", "depthwise", "depthwise_wgrad", "gemm", "gemm_wgrad", "batched",
 )  # fmt: skip
 STREAM_CLASSES = (
-    "norm_fwd", "norm_bwd", "layer_norm_fwd", "layer_norm_bwd", "softmax_fwd", "softmax_bwd", "elementwise",
+    "norm_fwd", "norm_infer", "norm_bwd", "layer_norm_fwd", "layer_norm_bwd", "softmax_fwd", "softmax_bwd", "elementwise",
     "activation", "sigmoid", "reduce", "copy", "gather", "pool", "embedding_fwd", "embedding_bwd", "root",
 )  # fmt: skip
 CLASSES = PRODUCT_CLASSES + STREAM_CLASSES
@@ -83,6 +83,7 @@ DEFAULT_CLASSES: Mapping[str, CpuClass] = {
     "gemm_wgrad": CpuClass(overhead_s=4e-6, share=0.5, half=(2.0, 2.0, 2.0), memory=1.5),
     "batched": CpuClass(overhead_s=6e-6, share=0.4, half=(2.0, 2.0, 2.0), memory=1.5),
     "norm_fwd": CpuClass(share=0.8),
+    "norm_infer": CpuClass(share=4.0),
     "norm_bwd": CpuClass(share=2.0),
     "layer_norm_fwd": CpuClass(share=2.0),
     "layer_norm_bwd": CpuClass(share=2.0),
@@ -188,6 +189,7 @@ def classify(ops: Operators) -> npt.NDArray[np.intp]:
         ((kind == KIND_CODE["norm"]) & layer & backward, "layer_norm_bwd"),
         ((kind == KIND_CODE["norm"]) & layer, "layer_norm_fwd"),
         ((kind == KIND_CODE["norm"]) & backward, "norm_bwd"),
+        ((kind == KIND_CODE["norm"]) & _fixed_statistics(ops), "norm_infer"),
         (kind == KIND_CODE["norm"], "norm_fwd"),
         ((kind == KIND_CODE["softmax"]) & backward, "softmax_bwd"),
         (kind == KIND_CODE["softmax"], "softmax_fwd"),
@@ -208,6 +210,14 @@ def classify(ops: Operators) -> npt.NDArray[np.intp]:
 
 def _named(ops: Operators, parts: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     return np.array([any(part in name for part in parts) for name in ops.name], dtype=bool)
+
+
+def _fixed_statistics(ops: Operators) -> npt.NDArray[np.bool_]:
+    """Normalisations that scale by running statistics: those that read parameters, in a step without backward pass."""
+    named = _named(ops, ("norm_eval",))
+    training = bool((ops.phase == PHASE_CODE["backward"]).any())
+    more = (ops.read > 4.0 * ops.rows * ops.cols).reshape(-1, len(ops.kind)).any(axis=0)
+    return named if training else np.asarray(named | (more & ~_named(ops, ("layer_norm",))))
 
 
 def _transposed(ops: Operators) -> npt.NDArray[np.bool_]:
@@ -259,10 +269,17 @@ def work_of(ops: Operators, lanes: int) -> Work:
     sizes = np.stack([np.where(product, np.maximum(size, 1.0), 1.0) for size in (rows, outer, inner)])
     return Work(
         code=code,
-        flops=np.where(product, ops.flops * pad, np.maximum(ops.flops, (ops.read + ops.write) / 8.0)),
+        flops=np.where(product, ops.flops * pad, _elements(ops)),
         sizes=sizes,
         traffic=np.asarray(ops.read + ops.write),
     )
+
+
+def _elements(ops: Operators) -> Floats:
+    """Elements that a streaming operator works on."""
+    elements = np.asarray(ops.rows * ops.cols)
+    result: Floats = np.where(elements > 0, elements, np.maximum(ops.read, ops.write) / 4.0)
+    return result
 
 
 def _padding(channels: Floats, lanes: int) -> Floats:
@@ -335,13 +352,22 @@ def cpu_time(ops: Operators, c: CpuCoefficients) -> Floats:
 def fresh_bytes(ops: Operators) -> Floats:
     """Bytes that one call of each operator writes to memory the system has just handed out.
 
-    Blocks above `LARGEST_HEAP_BLOCK` are mapped anew by every call. Smaller ones come from the heap, whose end is given
-    back when a step frees more than it may keep: then what the next step keeps for its backward pass is new again.
+    Blocks above `LARGEST_HEAP_BLOCK` are mapped anew by every call. Smaller ones come from the heap. Its end is given
+    back when more of it is free than twice the largest block, so where a step swings further than that (what it keeps
+    for the backward pass, the gradients, two temporaries of the optimizer), all of that is new memory in every step.
     """
     large = ops.write > LARGEST_HEAP_BLOCK
-    small = np.where(large, 0.0, ops.saved)
-    kept = (ops.count * small).sum(axis=-1, keepdims=True)
+    weights = (ops.pass_ == PASS_CODE["wgrad"]) & np.isin(ops.kind, (KIND_CODE["gemm"], KIND_CODE["conv"]))
+    optimizer = ops.phase == PHASE_CODE["optimizer"]
+    temporary = optimizer & _named(ops, ("sqrt", "div_"))
     block = np.where(large, LARGEST_HEAP_BLOCK, ops.write).max(axis=-1, keepdims=True)
-    share = np.clip(1.0 - _TRIM_BLOCKS * block / np.maximum(kept, 1.0), 0.0, 1.0)
-    result: Floats = np.where(large, ops.write, small * share)
+    kept = np.where(large, 0.0, ops.saved)
+    gradients = np.where(optimizer, ops.count * ops.rows * 4.0, 0.0).max(axis=-1, keepdims=True)
+    written = np.where(weights, ops.count * ops.write, 0.0).sum(axis=-1, keepdims=True)
+    gradient = np.where(weights, ops.write, 0.0) * np.minimum(gradients / np.maximum(written, 1.0), 1.0)
+    largest = np.where(weights & ~large, ops.write, 0.0).max(axis=-1, keepdims=True)
+    temporaries = np.where(temporary, largest / np.maximum(ops.count, 1.0), 0.0)
+    swing = ((kept + gradient + temporaries) * ops.count).sum(axis=-1, keepdims=True)
+    share = np.clip(swing / np.maximum(_TRIM_BLOCKS * block, 1.0) - 0.5, 0.0, 1.0)
+    result: Floats = np.where(large, ops.write, (kept + gradient + temporaries) * share)
     return result

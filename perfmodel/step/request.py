@@ -11,6 +11,7 @@ from perfmodel.errors import InputError
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.names import resolve
 from perfmodel.hardware.gpu import Gpu, find_gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.hardware.host import Host, find_host
 from perfmodel.hardware.precision import resolve_precision
 from perfmodel.loading.model import LoaderModel
@@ -145,6 +146,10 @@ def make_request(
         raise InputError(f"workers must be at least 0, not {workers}", "0 loads in the training process")
     card = gpu if isinstance(gpu, Gpu) else find_gpu(gpu)
     graph, name, resolved, options = _network(model)
+    if card.arch == CPU_ARCH:
+        if gpus > 1:
+            raise InputError("a machine has one processor", "leave --gpus out; cpu:N says how many threads compute")
+        host = "local" if host == "default" else host
     machine = host if isinstance(host, Host) else find_host(host)
     chosen = stack if isinstance(stack, Stack) else parse_stack(stack or "newest", card)
     scope = read_timing(timing, "", mode) if isinstance(timing, str) else timing
