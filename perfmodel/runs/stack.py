@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from perfmodel.errors import InputError
+from perfmodel.hardware.precision import CPU_ARCH
 
 if TYPE_CHECKING:
     from perfmodel.hardware.spec import Gpu
