@@ -60,8 +60,11 @@ class Graph:
         (constant, per block).
     input_column : int
         Index of the polynomial of input bytes.
-    default_optimizer : str
-    default_variant : str
+    default_optimizer, default_variant, default_attention : str
+    fixed_batch : int or None
+        The only batch of a capture that could not be made symbolic.
+    exact : bool
+        All numbers are whole; False for graphs stretched to given totals.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Graph:
     default_variant: str = "fp32"
     default_attention: str = "fused"
     fixed_batch: int | None = None
+    exact: bool = True
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -142,7 +146,8 @@ class Graph:
         samples, x = np.broadcast_arrays(samples, x)
         powers = x[..., None] ** np.arange(self.degree + 1)
         basis = np.concatenate([powers, samples[..., None] * powers], axis=-1)
-        return np.asarray(np.rint(basis @ self.polynomials.T))
+        values = basis @ self.polynomials.T
+        return np.asarray(np.rint(values) if self.exact else values)
 
     def operators(
         self,

@@ -58,6 +58,8 @@ class Plan:
         Micro-batches a step.
     checkpoint : bool
         Activation checkpointing.
+    stated : bool
+        The precision is known, not guessed.
     """
 
     graph: Graph
@@ -72,6 +74,7 @@ class Plan:
     optimizer: str = "default"
     accumulate: int = 1
     checkpoint: bool = False
+    stated: bool = True
 
     @property
     def variant(self) -> str:
@@ -94,6 +97,7 @@ class Plan:
             family=self.family,
             resolved=self.resolved,
             operators=self.scope.sum_of_operators,
+            stated=self.stated,
         )
 
 

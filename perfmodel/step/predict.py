@@ -60,7 +60,7 @@ def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | 
         When an option makes no sense, or names something unknown; the message says what to give.
     """
     if not isinstance(model, str | Graph):
-        from perfmodel.graph import capture
+        from perfmodel.graph.capture import capture
 
         model = capture(model, *inputs, mode=options.get("mode", "train"))
     return answer(make_request(model, **options), prior or shipped_prior())
@@ -83,20 +83,21 @@ def answer(ask: Request, prior: Prior) -> Prediction:
     _, low = assemble(ask, times, float(np.exp(-half)), 1.0 / spread)
     _, high = assemble(ask, times, float(np.exp(half)), spread)
     memory = peak_memory(ask)
+    fits = memory["peak"] <= ask.gpu.memory_gb * 1e9
     groups = found.seconds[0].sum(axis=0) * np.exp(corrections.theta[:-1] + corrections.total)
     return Prediction(
         request=ask,
         step_s=Interval(median=step, low=low, high=high, coverage=ask.coverage),
         phases=phases,
         memory_bytes=memory,
-        fits=memory["peak"] <= ask.gpu.memory_gb * 1e9,
+        fits=fits,
         largest_batch=largest_batch(ask),
         bottleneck=_bottleneck(ask, phases, step, dict(zip(GROUPS, groups.tolist(), strict=True))),
         evidence=evidence,
         flops=float(found.flops.sum()),
         terms_s=dict(zip(GROUPS, groups.tolist(), strict=True)),
         model_info=dict(prior.provenance),
-        notes=_notes(ask),
+        notes=_notes(ask, fits=fits),
     )
 
 
@@ -148,7 +149,7 @@ def put_together(
     total["launch"], total["h2d"] = launch, copy_s
     exposed = dict(total)
     step = device.sum(axis=-1) + launch + copy_s
-    if ask.gpus > 1 and ask.mode == "train":
+    if ask.gpus > 1 and ask.plan.scope.backward:
         shared = communication(gradient_bytes, ask.gpus, ask.gpu, total["backward"] / ask.accumulate, step_s=step)
         total["communication"], exposed["communication"] = shared.total_s, shared.exposed_s
         step = step + shared.exposed_s
@@ -218,12 +219,14 @@ def _advice(ask: Request, term: str, step: float, phases: dict[str, Phase]) -> s
     return ""
 
 
-def _notes(ask: Request) -> tuple[str, ...]:
+def _notes(ask: Request, *, fits: bool) -> tuple[str, ...]:
     notes = []
     if ask.graph.unmodelled:
         names = ", ".join(sorted(ask.graph.unmodelled))
         notes.append(f"operators without a cost rule, counted as memory traffic: {names}")
-    if ask.gpu.memory_gb * 1e9 < peak_memory(ask)["peak"]:
+    if ask.timing and ask.scope is not None and not ask.scope.stated:
+        notes.append(f"the timed region {ask.timing!r} names no part of a step: taken as a whole step of {ask.mode}")
+    if not fits:
         notes.append("the step does not fit in the card's memory: the time is what it would take if it did")
     if ask.gpu.arch == CPU_ARCH:
         notes += _processor_notes(ask)
