@@ -82,16 +82,21 @@ def step_features(ops: Operators, device: Device, precision: str, c: KernelCoeff
     c : KernelCoefficients
         Physical coefficients.
     """
-    time = physical_time(ops, device, precision, c) * ops.count
+    return collect(ops, physical_time(ops, device, precision, c), precision)
+
+
+def collect(ops: Operators, seconds: Floats, precision: str) -> StepFeatures:
+    """Add up the seconds of one instance of each operator (..., n) by phase and operator group."""
+    time = seconds * ops.count
     code = ops.phase.astype(np.intp) * len(GROUPS) + operator_groups(ops)
     member = np.zeros((len(ops.kind), len(PHASES) * len(GROUPS)))
     member[np.arange(len(code)), code] = 1.0
-    seconds = time @ member
+    summed = time @ member
     phase = member.reshape(len(code), len(PHASES), len(GROUPS)).sum(axis=-1)
     count = np.broadcast_to(ops.count, time.shape)
     traffic = (ops.read + ops.write) * BYTES_SCALE.get(precision, 1.0)
     return StepFeatures(
-        seconds=seconds.reshape(*seconds.shape[:-1], len(PHASES), len(GROUPS)),
+        seconds=summed.reshape(*summed.shape[:-1], len(PHASES), len(GROUPS)),
         launches=count @ phase,
         flops=(count * np.where(np.isin(ops.kind, PRODUCT_KINDS), ops.flops, 0.0)) @ phase,
         bytes=(count * traffic) @ phase,

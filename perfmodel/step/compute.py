@@ -16,6 +16,7 @@ from perfmodel.efficiency.profile import Profile
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.operators import PHASES
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF
 from perfmodel.runs.stack import Stack
@@ -155,7 +156,34 @@ def features(
         accumulate=plan.accumulate,
         checkpoint=plan.checkpoint,
     )
-    return step_features(ops, Device.of(gpus).rows(gpu), plan.precision, prior.kernel)
+    found = step_features(ops, Device.of(gpus).rows(gpu), plan.precision, prior.kernel)
+    for at, card in enumerate(gpus):
+        if card.arch == CPU_ARCH:
+            found = _with_processor(found, plan, card, gpu == at, batch, size, blocks)
+    return found
+
+
+def _with_processor(
+    found: StepFeatures, plan: Plan, card: Gpu, chosen: npt.NDArray[np.bool_], batch: Floats, size: Floats | None,
+    blocks: int | None,
+) -> StepFeatures:  # fmt: skip
+    """Replace the features of the chosen points by those of a processor, which also runs optimizers tensor by tensor."""
+    from perfmodel.efficiency.cpu import processor_features
+
+    name = plan.graph.default_optimizer if plan.optimizer == "default" else plan.optimizer
+    optimizer = name if name.endswith(("_loop", "_fused")) else f"{name.removesuffix('_foreach')}_loop"
+    ops = plan.graph.operators(
+        batch=batch, size=size, blocks=blocks, mode=plan.mode, variant=plan.variant, optimizer=optimizer,
+        attention="fused" if plan.stack.fused_attention else "unfused", accumulate=plan.accumulate,
+        checkpoint=plan.checkpoint,
+    )  # fmt: skip
+    own = processor_features(ops, card, plan.precision)
+
+    def merged(name: str, axes: int) -> Floats:
+        mask = chosen.reshape(*chosen.shape, *([1] * axes))
+        return np.where(mask, getattr(own, name), getattr(found, name))
+
+    return StepFeatures(merged("seconds", 2), merged("launches", 1), merged("flops", 1), merged("bytes", 1))
 
 
 def weighted(found: StepFeatures, weights: Floats) -> StepFeatures:

@@ -12,6 +12,7 @@ from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.operators import PHASES as GRAPH_PHASES
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.instrument.phases import PHASES
 from perfmodel.loading.model import recommend_workers, step_with_loading
 from perfmodel.step.communication import communication, pcie_gbs
@@ -160,7 +161,10 @@ def put_together(
         step = step + shared.exposed_s
     if ask.loader is not None:
         samples = batch * (ask.gpus * ask.accumulate * load_factor)
-        loaded = step_with_loading(step, batch=samples, workers=ask.workers * ask.gpus, loader=ask.loader)
+        loaded = step_with_loading(
+            step, batch=samples, workers=ask.workers * ask.gpus, loader=ask.loader,
+            overlapped=ask.gpu.arch != CPU_ARCH,
+        )  # fmt: skip
         total["load"], exposed["load"] = loaded.load_s, np.zeros_like(step)
         total["input_wait"] = exposed["input_wait"] = loaded.step_s - step
         step = loaded.step_s
@@ -170,7 +174,7 @@ def put_together(
 def input_copy_s(ask: Request, batch: Floats) -> Floats:
     """Seconds that copying the input adds: pinned for a whole step, what the words say for a timed region."""
     scope = ask.scope
-    if scope is not None and not scope.h2d_copy:
+    if ask.gpu.arch == CPU_ARCH or (scope is not None and not scope.h2d_copy):
         return np.zeros_like(batch)
     size = None if ask.size is None else np.full_like(batch, float(ask.size))
     nbytes = ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
@@ -232,4 +236,15 @@ def _notes(ask: Request, *, fits: bool, grade: str) -> tuple[str, ...]:
         notes.append(f"the timed region {ask.timing!r} names no part of a step: taken as a whole step of {ask.mode}")
     if not fits:
         notes.append("the step does not fit in the card's memory: the time is what it would take if it did")
+    if ask.gpu.arch == CPU_ARCH:
+        notes += _processor_notes(ask)
     return tuple(notes)
+
+
+def _processor_notes(ask: Request) -> list[str]:
+    from perfmodel.efficiency.cpu import MEASURE, profile_of
+
+    notes = [] if profile_of(ask.gpu).rows else [f"this processor has no profile yet: run {MEASURE}"]
+    if ask.loader is not None:
+        notes.append("loading uses the same cores as computing, so its time is added; --loader none leaves it out")
+    return notes
