@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 __version__: str
@@ -59,7 +59,7 @@ PRODUCT_COLUMNS: tuple[str, ...]
 class ProductCoefficients:
     """The coefficients of `product_time`; ``KeyError`` where one is missing, others are passed over."""
 
-    def __init__(self, values: Mapping[str, float]) -> None: ...
+    def __init__(self, values: dict[str, float]) -> None: ...
 
 def product_time(out: Any, columns: Sequence[Any], coefficients: ProductCoefficients, threads: int = 1) -> None:
     """Seconds of matrix products into the contiguous float64 buffer ``out``; see ``perfmodel.roofline.products``.

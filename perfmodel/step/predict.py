@@ -24,7 +24,7 @@ from perfmodel.step.compute import (
     weighted,
 )
 from perfmodel.step.evidence import judge
-from perfmodel.step.memory import largest_batch, peak_memory
+from perfmodel.step.memory import peak_memory
 from perfmodel.step.prediction import Bottleneck, Interval, Phase, Prediction
 from perfmodel.step.request import Request, make_request
 
@@ -77,45 +77,50 @@ def answer(ask: Request, prior: Prior) -> Prediction:
     times = apply_corrections(found, host_seconds(found, prior, plan.scope), [corrections], none)
     evidence = judge(prior, plan.setting, ask.gpu, ask.profile)
     half = float(prior.half_width(float(times.variance[0]) + evidence.variance, ask.coverage))
-    phases, step = assemble(ask, times, 1.0, 1.0)
     spread = np.exp(LOADER_SD * half / max(np.sqrt(float(times.variance[0])), 1e-9))
-    _, low = assemble(ask, times, float(np.exp(-half)), 1.0 / spread)
-    _, high = assemble(ask, times, float(np.exp(half)), spread)
+    phases, (step, low, high) = assemble(
+        ask, times, np.exp(np.array([0.0, -half, half])), np.array([1.0, 1.0 / spread, spread])
+    )
     memory = peak_memory(ask)
+    fits = memory["peak"] <= ask.gpu.memory_gb * 1e9
     groups = found.seconds[0].sum(axis=0) * np.exp(corrections.theta[:-1] + corrections.total)
     return Prediction(
         request=ask,
         step_s=Interval(median=step, low=low, high=high, coverage=ask.coverage),
         phases=phases,
         memory_bytes=memory,
-        fits=memory["peak"] <= ask.gpu.memory_gb * 1e9,
-        largest_batch=largest_batch(ask),
+        fits=fits,
         bottleneck=_bottleneck(ask, phases, step, dict(zip(GROUPS, groups.tolist(), strict=True))),
         evidence=evidence,
         flops=float(found.flops.sum()),
         terms_s=dict(zip(GROUPS, groups.tolist(), strict=True)),
         model_info=dict(prior.provenance),
-        notes=_notes(ask),
+        notes=_notes(ask, fits),
     )
 
 
-def assemble(ask: Request, times: ComputeTimes, compute_factor: float, load_factor: float) -> tuple[dict[str, Phase], float]:
-    """Put the ten phases of one point together; the factors scale compute and loading for the ends of an interval."""
+def assemble(
+    ask: Request, times: ComputeTimes, compute_factors: Floats, load_factors: Floats
+) -> tuple[dict[str, Phase], list[float]]:
+    """Put the phases of one point together; the factors scale compute and loading for the ends of an interval.
+
+    Returns the ten phases with the first factors, and the step with each.
+    """
     batch = np.array([float(ask.batch)])
     total, exposed, step = put_together(
         ask,
-        times.device * compute_factor,
-        times.launch * compute_factor,
+        times.device * compute_factors[:, None],
+        times.launch * compute_factors,
         batch=batch,
-        copy_s=input_copy_s(ask, batch),
+        copy_s=np.repeat(input_copy_s(ask, batch), len(compute_factors)),
         gradient_bytes=np.array([4.0 * ask.graph.parameters(ask.blocks)]),
-        load_factor=load_factor,
+        load_factor=load_factors,
     )
     phases = {
         name: Phase(total=float(total[name][0]), exposed=float(exposed[name][0])) if name in total else _EMPTY
         for name in PHASES
     }
-    return phases, float(step[0])
+    return phases, step.tolist()
 
 
 _EMPTY = Phase(total=0.0, exposed=0.0)
@@ -129,7 +134,7 @@ def put_together(
     batch: Floats,
     copy_s: Floats,
     gradient_bytes: Floats,
-    load_factor: float = 1.0,
+    load_factor: Floats | float = 1.0,
 ) -> tuple[dict[str, Floats], dict[str, Floats], Floats]:
     """Total and exposed seconds of phases, and the step, for points that share card, host and loader.
 
@@ -140,7 +145,7 @@ def put_together(
     device : array (..., 4)
         Device seconds by graph phase.
     launch, batch, copy_s, gradient_bytes : array (...)
-    load_factor : float
+    load_factor : float or array (...)
         Scales the loader's time.
     """
     total = {name: device[..., code] for code, name in enumerate(GRAPH_PHASES)}
@@ -214,11 +219,11 @@ def _advice(ask: Request, term: str, step: float, phases: dict[str, Phase]) -> s
     return ""
 
 
-def _notes(ask: Request) -> tuple[str, ...]:
+def _notes(ask: Request, fits: bool) -> tuple[str, ...]:
     notes = []
     if ask.graph.unmodelled:
         names = ", ".join(sorted(ask.graph.unmodelled))
         notes.append(f"operators without a cost rule, counted as memory traffic: {names}")
-    if ask.gpu.memory_gb * 1e9 < peak_memory(ask)["peak"]:
+    if not fits:
         notes.append("the step does not fit in the card's memory: the time is what it would take if it did")
     return tuple(notes)
