@@ -191,12 +191,14 @@ class Graph:
             forward = found.select(found.phase == PHASE_CODE["forward"])
             again = np.full(len(forward), PHASE_CODE["backward"], np.int8)
             parts.append(replace(forward, phase=again, saved=np.zeros_like(forward.saved)))
-        parameters, tensors = (np.asarray(self._line(x, blocks)) for x in (self.parameter_line, self.tensor_line))
+        parameters, tensors = (float(self._line(x, blocks)) for x in (self.parameter_line, self.tensor_line))
         if accumulate > 1:
             parts = [part.scaled(accumulate) for part in parts]
-            parts.append(accumulation_operators(parameters=parameters, tensors=tensors, times=accumulate))
+            parts.append(
+                accumulation_operators(parameters=np.array(parameters), tensors=np.array(tensors), times=accumulate)
+            )
         chosen = self.default_optimizer if optimizer == "default" else optimizer
-        if chosen is not None and float(parameters):
+        if chosen is not None and parameters:
             scaler = variant == "amp"
             parts.append(optimizer_operators(chosen, parameters=parameters, tensors=tensors, scaler=scaler))
         return concatenate(parts) if len(parts) > 1 else found
