@@ -29,8 +29,6 @@ GROUPS = (
 GROUP_CODE = {name: code for code, name in enumerate(GROUPS)}
 
 
-
-
 def _group_of(kind: str, *, backward: bool) -> int:
     """Group of an operator that is not depthwise, batched or the optimizer's."""
     names = {"attention": "batched", "norm": "norm"}
@@ -42,8 +40,7 @@ def _group_of(kind: str, *, backward: bool) -> int:
 
 #: Group by (forward, backward) and kind code.
 _GROUP_OF = np.array([[_group_of(kind, backward=backward) for kind in KINDS] for backward in (False, True)], np.intp)
-#: One row a phase and group, and one a phase: selects the sums that an operator belongs to.
-_MEMBER = np.eye(len(PHASES) * len(GROUPS))
+#: One row a phase: selects the sum that an operator belongs to.
 _PHASE = np.eye(len(PHASES))
 
 
@@ -77,6 +74,22 @@ def operator_groups(ops: Operators) -> npt.NDArray[np.intp]:
     return np.where(np.asarray(ops.depthwise, dtype=bool), GROUP_CODE["depthwise"], group).astype(np.intp)
 
 
+def group_seconds(ops: Operators, time: Floats) -> Floats:
+    """Sum the seconds (..., n) of one instance of each operator by phase and group: (..., 4, G)."""
+    code = ops.phase.astype(np.intp) * len(GROUPS) + operator_groups(ops)
+    used, column = np.unique(code, return_inverse=True)
+    seconds = np.zeros((*time.shape[:-1], len(PHASES) * len(GROUPS)))
+    rows = (time * ops.count).reshape(-1, len(code))
+    seconds[..., used] = (rows @ np.eye(len(used))[column]).reshape(*time.shape[:-1], len(used))
+    return seconds.reshape(*seconds.shape[:-1], len(PHASES), len(GROUPS))
+
+
+def phase_launches(ops: Operators) -> Floats:
+    """Operators that the host launches in each phase: (..., 4)."""
+    result: Floats = ops.count @ _PHASE[ops.phase]
+    return result
+
+
 def step_features(ops: Operators, device: Device, precision: str, c: KernelCoefficients) -> StepFeatures:
     """Add up the physical time of a step's operators.
 
@@ -91,14 +104,12 @@ def step_features(ops: Operators, device: Device, precision: str, c: KernelCoeff
     c : KernelCoefficients
         Physical coefficients.
     """
-    time = physical_time(ops, device, precision, c) * ops.count
-    code = ops.phase.astype(np.intp) * len(GROUPS) + operator_groups(ops)
-    seconds = time @ _MEMBER[code]
+    time = physical_time(ops, device, precision, c)
     phase = _PHASE[ops.phase]
     count = np.broadcast_to(ops.count, time.shape)
     traffic = (ops.read + ops.write) * BYTES_SCALE.get(precision, 1.0)
     return StepFeatures(
-        seconds=seconds.reshape(*seconds.shape[:-1], len(PHASES), len(GROUPS)),
+        seconds=group_seconds(ops, time),
         launches=count @ phase,
         flops=(count * np.where(IS_PRODUCT[ops.kind], ops.flops, 0.0)) @ phase,
         bytes=(count * traffic) @ phase,

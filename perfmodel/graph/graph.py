@@ -108,11 +108,14 @@ class Graph:
     def _blocks(self, blocks: int | None) -> int:
         if blocks is None:
             return self.default_blocks or 0
+        self._check_blocks(blocks)
+        return blocks
+
+    def _check_blocks(self, blocks: ArrayLike) -> None:
         if self.default_blocks is None:
             raise ValueError(f"{self.name} has no block count")
-        if blocks < 1:
-            raise ValueError(f"blocks must be at least 1, not {blocks}")
-        return blocks
+        if np.any(np.asarray(blocks) < 1):
+            raise ValueError(f"blocks must be at least 1, not {np.min(blocks)}")
 
     def table(self, mode: str = "train", attention: str | None = None) -> OperatorTable:
         """Operators of one mode; without an ``attention`` of that kind the one there is.
@@ -214,7 +217,7 @@ class Graph:
         *,
         batch: ArrayLike,
         size: ArrayLike | None = None,
-        blocks: int | None = None,
+        blocks: ArrayLike | None = None,
         mode: str = "train",
         variant: str | None = None,
         optimizer: str | None = "default",
@@ -223,15 +226,17 @@ class Graph:
         checkpoint: bool = False,
         workspace: bool = True,
     ) -> Memory:
-        """Bytes of one step by part; arguments as in `operators`.
+        """Bytes of one step by part; arguments as in `operators`, but ``blocks`` may be an array, too.
 
         ``workspace`` adds the estimate of what GPU libraries take.
         """
         variant = self._variant(variant)
-        values, count = self._values(batch, size), self._blocks(blocks)
+        if blocks is not None:
+            self._check_blocks(blocks)
+        values, count = self._values(batch, size), np.asarray(self.default_blocks or 0 if blocks is None else blocks, float)
         table = self.table(mode, attention)
-        operators = table.evaluate(values, blocks=count, variant=variant)
-        parameters = self._line(self.parameter_line, blocks)
+        operators = table.evaluate(values, blocks=count[..., None], variant=variant)
+        parameters = self.parameter_line[0] + self.parameter_line[1] * count
         weight = 2.0 if variant == "half" else 4.0
         train = mode == "train"
         chosen = self.default_optimizer if optimizer == "default" else optimizer
@@ -245,7 +250,7 @@ class Graph:
         zero = np.zeros_like(live)
         return Memory(
             parameters=zero + weight * parameters,
-            buffers=zero + self._line(self.buffer_line, blocks),
+            buffers=zero + (self.buffer_line[0] + self.buffer_line[1] * count),
             gradients=zero + gradients,
             optimizer=zero + (4.0 * parameters * state_tensors(chosen) if train else 0.0),
             inputs=values[..., self.input_column] * (0.5 if variant == "half" else 1.0),

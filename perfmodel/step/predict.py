@@ -167,15 +167,22 @@ def put_together(
 
 def input_copy_s(ask: Request, batch: Floats) -> Floats:
     """Seconds that copying the input adds: pinned for a whole step, what the words say for a timed region."""
-    scope = ask.scope
-    if scope is not None and not scope.h2d_copy:
+    return copied_bytes(ask, batch) / copy_rate(ask, ask.gpu)
+
+
+def copied_bytes(ask: Request, batch: Floats) -> Floats:
+    """Input bytes that the timed region copies."""
+    if ask.scope is not None and not ask.scope.h2d_copy:
         return np.zeros_like(batch)
     size = None if ask.size is None else np.full_like(batch, float(ask.size))
-    nbytes = ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
-    pageable = scope is not None and scope.pageable
-    rate = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(ask.gpu))
-    result: Floats = nbytes / (rate * 1e9)
-    return result
+    return ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
+
+
+def copy_rate(ask: Request, gpu: Gpu) -> float:
+    """Bytes a second of copies from the request's host to a card."""
+    pageable = ask.scope is not None and ask.scope.pageable
+    gbs = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(gpu))
+    return gbs * 1e9
 
 
 def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dict[str, float]) -> Bottleneck:
