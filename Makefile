@@ -8,10 +8,7 @@ BIN := $(VENV)/bin
 # The newest Python on the path that is new enough, unless PYTHON says which.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Sparse progress: a line for each stage and what pip finally installs.
-INSTALL = $(PIP) install --progress-bar off --constraint constraints.txt
-SPARSE := grep --line-buffered -E '^ *(Successfully|Installing|Building|ERROR|error|perfmodel:|.*rror:)' || test $${PIPESTATUS[0]} -eq 0
+INSTALL := .ci/install $(BIN)/python
 SOURCES := setup.py pyproject.toml CMakeLists.txt constraints.txt MANIFEST.in \
 	$(wildcard cmake/*.cmake) $(shell find csrc -type f 2>/dev/null)
 MARK := $(VENV)/.perfmodel
@@ -69,16 +66,16 @@ check-python:
 $(MARK)-venv: | check-python
 	@sh .ci/system $(PYTHON)
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
-	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) setuptools pybind11 | $(SPARSE)
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) setuptools pybind11
 	@touch $@
 
 $(MARK)-base: $(MARK)-venv $(SOURCES)
 	@echo "building and installing perfmodel"
-	$(INSTALL) --verbose --no-build-isolation --editable . | $(SPARSE)
+	@$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 $(MARK)-test: $(MARK)-base
 	@echo "installing torch and the tools of the tests; this takes a minute or two"
-	$(INSTALL) --no-build-isolation --editable '.[torch,test]' | $(SPARSE)
+	@$(INSTALL) --no-build-isolation --editable '.[torch,test]'
 	@touch $@

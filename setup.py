@@ -31,7 +31,11 @@ CUDA = "perfmodel._cuda"
 
 
 class NativeBuildError(Exception):
-    """The native build cannot run or failed; the text says what and what to do."""
+    """The native build cannot run or failed: what and what to do, and the end of the tools' output."""
+
+    def __init__(self, reason: str, output: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}\n{output}" if output else reason)
 
 
 def package_version() -> str:
@@ -90,7 +94,7 @@ def run(command: list[str], *, what: str) -> None:
     )
     if result.returncode != 0:
         tail = "\n".join((result.stdout or "").splitlines()[-40:])
-        raise NativeBuildError(f"{what} failed (status {result.returncode}):\n{tail}")
+        raise NativeBuildError(f"{what} failed (status {result.returncode})", tail)
 
 
 def configure(folder: Path, *, cuda: str | None) -> None:
@@ -113,12 +117,11 @@ def configure(folder: Path, *, cuda: str | None) -> None:
         command.append(f"-DCMAKE_CUDA_COMPILER={cuda}")
     if not (folder / "CMakeCache.txt").exists() and shutil.which("ninja"):
         command += ["-G", "Ninja"]
-    run(command, what="configuring the native modules")
-
-
-def forget_failed_cuda(folder: Path) -> None:
-    """Remove the part of the CMake cache that a failed search for the CUDA compiler leaves behind."""
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        run(command, what="configuring the native modules")
+    except NativeBuildError:
+        shutil.rmtree(folder, ignore_errors=True)  # CMake would remember the compiler that did not work
+        raise
 
 
 def build(folder: Path) -> None:
@@ -143,8 +146,7 @@ def build_native(folder: Path) -> list[str]:
         except NativeBuildError as error:
             if wanted == "ON":
                 raise
-            notice(f"perfmodel._cuda is not built: {error}")
-            forget_failed_cuda(folder)
+            notice(f"perfmodel._cuda is not built: {error.reason}; PERFMODEL_CUDA=ON shows why")
     configure(folder, cuda=None)
     build(folder)
     return [CPU]
@@ -163,7 +165,7 @@ def try_native(folder: Path) -> list[str]:
     except NativeBuildError as error:
         if wanted == "ON" or choice("PERFMODEL_CUDA") == "ON":
             raise SystemExit(f"perfmodel: {error}") from error
-        notice(f"no native modules, installing pure Python: {error}")
+        notice(f"no native modules, installing pure Python: {error.reason}; PERFMODEL_NATIVE=ON shows why")
         return []
 
 

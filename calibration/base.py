@@ -38,6 +38,8 @@ def prior_from(
     fit: StepFit,
     rows: StepRows,
     *,
+    cards: Mapping[str, tuple[float, float]] | None = None,
+    baselines: Mapping[str, Mapping[str, list[float]]] | None = None,
     noise: float = 0.1,
     conformal: Mapping[str, float] | None = None,
     support: Mapping[str, int] | None = None,
@@ -59,5 +61,7 @@ def prior_from(
         noise=noise,
         conformal=dict(conformal or base.conformal),
         support=dict(support or {}),
+        cards=dict(cards or {}),
+        baselines=dict(baselines or {}),
         provenance=dict(provenance or {}),
     )

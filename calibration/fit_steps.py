@@ -18,6 +18,14 @@ from perfmodel.efficiency.levels import COVARIATE_SD, GROUP_FACTORS, TOTAL_FACTO
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 
+#: Factors whose levels are parts of another factor's levels.
+_REFINES = {
+    "gpu_engine": "gpu",
+    "model_mode": "model",
+    "family_engine": "family",
+    "campaign_model": "model",
+    "campaign_model_engine": "campaign_model",
+}
 _HUBER = 0.20
 _NOISE = 0.10
 _CELL_ROWS = 40.0
@@ -83,10 +91,23 @@ def _layout(rows: StepRows) -> tuple[list[tuple[str, str, int, list[str]]], int]
     at = 2 * rows.covariates.shape[1]
     for kind, factors, width in (("group", rows.group_levels, WIDTH), ("total", rows.total_levels, 1)):
         for name, levels in factors.items():
-            known = [level for level in np.unique(levels) if level]
+            known = _identifiable(name, levels, factors)
             blocks.append((kind, name, at, [str(level) for level in known]))
             at += len(known) * width
     return blocks, at
+
+
+def _identifiable(
+    name: str, levels: npt.NDArray[np.str_], factors: dict[str, npt.NDArray[np.str_]]
+) -> list[str]:
+    """Levels that do not merely repeat a level of the factor they refine: those would only split its effect in two."""
+    parent = _REFINES.get(name)
+    known, index, inverse, count = np.unique(levels, return_index=True, return_inverse=True, return_counts=True)
+    keep = known != ""
+    if parent is not None:
+        _, above, above_count = np.unique(factors[parent], return_inverse=True, return_counts=True)
+        keep &= count < above_count[above[index]]
+    return [str(level) for level in known[keep]]
 
 
 def effects(rows: StepRows, fit: StepFit) -> tuple[Floats, Floats]:
@@ -116,7 +137,7 @@ def predict_steps(rows: StepRows, fit: StepFit) -> Floats:
 
 
 def fit_steps(
-    rows: StepRows, *, iterations: int = 6, group_sd: dict[str, float] | None = None,
+    rows: StepRows, *, start: StepFit | None = None, iterations: int = 6, group_sd: dict[str, float] | None = None,
     total_sd: dict[str, float] | None = None,
 ) -> StepFit:  # fmt: skip
     """Maximum a posteriori effects of some measured steps.
@@ -125,13 +146,15 @@ def fit_steps(
     ----------
     rows : StepRows
         What to fit on.
+    start : StepFit, optional
+        First guess, such as the fit of more rows.
     iterations : int
         Gauss-Newton steps.
     group_sd, total_sd : dict, optional
         Prior standard deviations instead of the defaults.
     """
     problem = _Problem(rows, {**GROUP_FACTORS, **(group_sd or {})}, {**TOTAL_FACTORS, **(total_sd or {})})
-    beta = np.zeros(problem.size)
+    beta = np.zeros(problem.size) if start is None else problem.guess(start)
     cost = problem.cost(beta)
     for _ in range(iterations):
         step = problem.step(beta)
@@ -175,6 +198,18 @@ class _Problem:
                 total[name] = dict(zip(levels, beta[at : at + len(levels)].tolist(), strict=True))
         return StepFit(covariate=beta[: len(self.masks)], group=group, total=total, rows=len(self.rows))
 
+    def guess(self, start: StepFit) -> Floats:
+        """Parameters of another fit, as far as it has them."""
+        beta = np.zeros(self.size)
+        beta[: len(self.masks)] = start.covariate
+        for kind, name, at, levels in self.blocks:
+            for number, level in enumerate(levels):
+                if kind == "group" and level in start.group.get(name, {}):
+                    beta[at + number * WIDTH : at + (number + 1) * WIDTH] = start.group[name][level]
+                elif kind == "total":
+                    beta[at + number] = start.total.get(name, {}).get(level, 0.0)
+        return beta
+
     def _residual(self, beta: Floats) -> Floats:
         result: Floats = self.log_time - np.log(predict_steps(self.rows, self.fit(beta)))
         return result
@@ -185,7 +220,7 @@ class _Problem:
         return float(np.sum(self.weight * huber) + 0.5 * np.sum(self.precision * beta**2))
 
     def step(self, beta: Floats) -> Floats:
-        from scipy import sparse
+        from scipy import linalg, sparse
 
         fit, rows = self.fit(beta), self.rows
         theta, total = effects(rows, fit)
@@ -203,7 +238,7 @@ class _Problem:
         normal = (jac.T @ weighted).toarray()
         normal[np.diag_indices_from(normal)] += self.precision
         gradient = weighted.T @ residual - self.precision * beta
-        solution: Floats = np.linalg.solve(normal, gradient)
+        solution: Floats = linalg.solve(normal, gradient, assume_a="pos", overwrite_a=True, check_finite=False)
         return np.clip(solution, -0.5, 0.5)
 
     def _jacobian(self, share: Floats, scale: Floats):  # type: ignore[no-untyped-def]

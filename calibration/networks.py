@@ -1,4 +1,4 @@
-"""Two reference networks for whole-step measurements, in plain torch: a ResNet-50 and a GPT-2 of the small size."""
+"""ResNet-50 in plain torch, for whole-step measurements where torchvision is not installed."""
 
 from __future__ import annotations
 
@@ -52,52 +52,3 @@ def resnet50(*, classes: int = 1000, width: int = 64, depths: tuple[int, ...] = 
             layers.append(Bottleneck(channels, middle, 2 if stage > 0 and block == 0 else 1))
             channels = 4 * middle
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
-
-
-def gpt2(*, words: int = 50257, positions: int = 1024, width: int = 768, heads: int = 12, layers: int = 12) -> Any:
-    """GPT-2 small (Radford et al. 2019) with fused attention and tied embedding: 124,439,808 parameters at the
-    defaults.
-
-    Parameters
-    ----------
-    words, positions : int
-        Size of the vocabulary, and longest sequence.
-    width, heads, layers : int
-        Features, attention heads, blocks.
-    """
-    torch = import_torch()
-    nn, functional = torch.nn, torch.nn.functional
-
-    class Block(nn.Module):  # type: ignore[misc, name-defined, unused-ignore]
-        """Causal attention and a feed-forward part, each after a layer norm and with a shortcut."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-            self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-        def forward(self, x: Any) -> Any:
-            """x of shape (batch, sequence, width)."""
-            batch, sequence, _ = x.shape
-            qkv = self.qkv(self.norm1(x)).view(batch, sequence, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-            mixed = functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=True)
-            x = x + self.out(mixed.transpose(1, 2).reshape(batch, sequence, width))
-            return x + self.down(functional.gelu(self.up(self.norm2(x)), approximate="tanh"))
-
-    class Gpt2(nn.Module):  # type: ignore[misc, name-defined, unused-ignore]
-        """Token and position embedding, blocks, and the tied output layer."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.tokens, self.places = nn.Embedding(words, width), nn.Embedding(positions, width)
-            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
-            self.norm = nn.LayerNorm(width)
-
-        def forward(self, index: Any) -> Any:
-            """Logits of every token of (batch, sequence) indices."""
-            place = torch.arange(index.shape[1], device=index.device)
-            x = self.norm(self.blocks(self.tokens(index) + self.places(place)))
-            return functional.linear(x, self.tokens.weight)
-
-    return Gpt2()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from perfmodel.errors import FailureError
 from . import networks, steps
 from .measure import Session
 from .rows import Row
-from .steps import Program
+from .steps import Casting, Probe, Program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +28,9 @@ class StepCase:
     batch : int
         Samples of a step.
     size : int
-        Image extent or sequence length.
+        Image extent or sequence length; 0 where the network takes one size only.
     size_name : str
-        ``image_size`` or ``seq_len``.
+        ``image_size``, ``seq_len`` or empty.
     precision : str
         One of `steps.PRECISIONS`.
     optimizer : str
@@ -100,9 +102,9 @@ def _row(session: Session, case: StepCase, *, error: str = "") -> Row:
 
 
 def cases_for(scale: str) -> list[StepCase]:
-    """The steps of a scale (``gpu``, ``cpu`` or ``dry``) whose networks are there, in the order of measuring."""
+    """The steps of a scale (``gpu``, ``cpu`` or ``dry``), in the order of measuring."""
     makers = {"gpu": _gpu_cases, "cpu": _cpu_cases, "dry": _dry_cases}
-    return [case for case in makers[scale]() if case.workload in _BUILDERS]
+    return list(makers[scale]())
 
 
 def _gpu_cases() -> Iterator[StepCase]:
@@ -115,17 +117,17 @@ def _gpu_cases() -> Iterator[StepCase]:
     for precision in precisions:
         yield StepCase(workload="resnet50", batch=64, size=224, precision=precision, optimizer="sgd")
         yield StepCase(workload="gpt2", batch=8, size=1024, size_name="seq_len", precision=precision)
-        yield StepCase(workload="pilotnet", batch=64, size=200, precision=precision)
+        yield StepCase(workload="pilotnet", batch=64, size=0, size_name="", precision=precision)
         yield StepCase(workload="dmnet_cnn", batch=32, size=192, precision=precision)
     yield StepCase(workload="gpt2", batch=8, size=1024, size_name="seq_len", precision="amp_bf16")
     yield StepCase(workload="resnet50", batch=8, size=224, precision="amp", optimizer="sgd")
-    yield StepCase(workload="pilotnet", batch=1024, size=200, precision="fp32")
+    yield StepCase(workload="pilotnet", batch=1024, size=0, size_name="", precision="fp32")
 
 
 def _cpu_cases() -> Iterator[StepCase]:
     """Steps that a processor takes in a second or so."""
     for batch in (16, 1, 64):
-        yield StepCase(workload="pilotnet", batch=batch, size=200, precision="fp32")
+        yield StepCase(workload="pilotnet", batch=batch, size=0, size_name="", precision="fp32")
     for batch, size in ((1, 96), (2, 96), (1, 192)):
         yield StepCase(workload="dmnet_cnn", batch=batch, size=size, precision="fp32")
     for blocks, size in ((3, 64), (6, 64), (9, 64), (3, 128)):
@@ -135,7 +137,7 @@ def _cpu_cases() -> Iterator[StepCase]:
 
 def _dry_cases() -> Iterator[StepCase]:
     """Tiny steps of every network."""
-    yield StepCase(workload="pilotnet", batch=1, size=200, precision="fp32")
+    yield StepCase(workload="pilotnet", batch=1, size=0, size_name="", precision="fp32")
     yield StepCase(workload="dmnet_cnn", batch=1, size=32, precision="fp32")
     yield StepCase(workload="cyclegan", blocks=3, batch=1, size=32, precision="fp32")
     yield StepCase(workload="resnet50", batch=1, size=64, precision="amp", optimizer="sgd")
@@ -151,14 +153,82 @@ def _classifier(torch: Any, case: StepCase, device: str) -> Program:
 
 
 def _language_model(torch: Any, case: StepCase, device: str) -> Program:
-    """GPT-2 with cross-entropy on random tokens."""
-    tiny = {"words": 101, "positions": 32, "width": 32, "heads": 2, "layers": 2} if case.workload == "tiny_gpt" else {}
-    words = tiny.get("words", 50257)
+    """GPT-2, as its shipped graph defines it, with cross-entropy on random tokens."""
+    from .zoo import language
+
+    layers, width, heads, positions = (2, 32, 2, 32) if case.workload == "tiny_gpt" else (12, 768, 12, 1024)
+    words = 50257
+    sizes = language.Sizes(layers, width, heads, width, 4 * width, words, positions)
+    network = language.Decoder(sizes, joint=True, activation=language.GeluNew)
     index = _host(torch.randint(words, (case.batch, case.size)), device)
     labels = torch.randint(words, (case.batch * case.size,), device=device)
     loss = torch.nn.functional.cross_entropy
-    network = networks.gpt2(**tiny)
     return fed_program(torch, network, [index], case, device, loss=lambda out: loss(out.flatten(0, 1), labels))
+
+
+def _pilotnet(torch: Any, case: StepCase, device: str) -> Program:
+    """PilotNet with mean squared error to random speeds and turns."""
+    from perfmodel.workloads import pilotnet
+
+    images = _host(torch.randn(case.batch, 3, pilotnet.HEIGHT, pilotnet.WIDTH), device)
+    target = torch.rand(case.batch, 2, device=device)
+    loss = torch.nn.functional.mse_loss
+    return fed_program(torch, pilotnet.PilotNet(), [images], case, device, loss=lambda output: loss(output, target))
+
+
+def _depthmap(torch: Any, case: StepCase, device: str) -> Program:
+    """DMNet with its own loss to random masks and depths."""
+    from perfmodel.workloads import depthmap
+
+    images = _host(torch.randn(case.batch, depthmap.CHANNELS, case.size, case.size), device)
+    mask, depth = (torch.rand(case.batch, 1, case.size, case.size, device=device) for _ in range(2))
+    return fed_program(
+        torch, depthmap.dmnet_cnn(), [images], case, device, loss=lambda output: depthmap.loss(output, mask, depth)
+    )
+
+
+class _CycleganSession:
+    """The contexts that CycleGAN's step opens, as phases of a probe under autocast."""
+
+    def __init__(self, probe: Probe, casting: Casting) -> None:
+        self._probe, self._casting = probe, casting
+
+    def forward(self) -> AbstractContextManager[None]:
+        """Context of a forward pass."""
+        return self._phase("forward")
+
+    def loss(self) -> AbstractContextManager[None]:
+        """Context of a loss."""
+        return self._phase("loss")
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        with self._probe.phase(name), self._casting.context():
+            yield
+
+
+def _cyclegan(torch: Any, case: StepCase, device: str) -> Program:
+    """CycleGAN's whole step: two generators, two discriminators, an Adam for each pair; no loss scaling under amp."""
+    from perfmodel.workloads import cyclegan
+
+    built = [network.to(device).train() for network in cyclegan.build(case.blocks)]
+    halves = [[p for network in built[part] for p in network.parameters()] for part in (slice(0, 2), slice(2, 4))]
+    optimizers = [steps.make_optimizer(torch, case.optimizer, half) for half in halves]
+    casting = Casting(torch, device=device, precision=case.precision)
+    images = [_host(torch.rand(case.batch, 3, case.size, case.size) * 2 - 1, device) for _ in range(2)]
+    on_device = [image.to(device) for image in images]
+
+    def step(probe: Probe) -> None:
+        copy_inputs(probe, images, on_device)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        with probe.phase("backward"):  # what of the step is neither forward nor loss
+            cyclegan.training_step(_CycleganSession(probe, casting), built, *on_device)
+        with probe.phase("optimizer"):
+            for optimizer in optimizers:
+                optimizer.step()
+
+    return Program(step=step, parameters=sum(parameter.numel() for half in halves for parameter in half))
 
 
 def _host(tensor: Any, device: str) -> Any:
@@ -172,23 +242,28 @@ def fed_program(
     """The step of a module whose inputs lie in host memory: on a GPU each step begins by copying them there."""
     on_device = [tensor.to(device) for tensor in inputs]
     program = steps.module_program(module, on_device, loss=loss, optimizer=case.optimizer, precision=case.precision)
-    return Program(phases=[*copy_phase(inputs, on_device, device), *program.phases], parameters=program.parameters)
+
+    def step(probe: Probe) -> None:
+        copy_inputs(probe, inputs, on_device)
+        program.step(probe)
+
+    return Program(step=step, parameters=program.parameters)
 
 
-def copy_phase(inputs: Sequence[Any], on_device: Sequence[Any], device: str) -> list[steps.Phase]:
-    """The copy of host inputs to their tensors on the device; none on the CPU."""
-    if device != "cuda":
-        return []
-
-    def copy() -> None:
+def copy_inputs(probe: Probe, inputs: Sequence[Any], on_device: Sequence[Any]) -> None:
+    """Copy host inputs to their tensors on the device; nothing where these are the same."""
+    if all(source is target for source, target in zip(inputs, on_device, strict=True)):
+        return
+    with probe.phase("h2d"):
         for target, source in zip(on_device, inputs, strict=True):
             target.copy_(source, non_blocking=True)
-
-    return [("h2d", copy)]
 
 
 _BUILDERS: dict[str, Build] = {
     "resnet50": _classifier,
     "gpt2": _language_model,
     "tiny_gpt": _language_model,
+    "pilotnet": _pilotnet,
+    "dmnet_cnn": _depthmap,
+    "cyclegan": _cyclegan,
 }

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from perfmodel.calibration.fit_steps import StepRows
-from perfmodel.efficiency.levels import GROUP_FACTORS, TOTAL_FACTORS, card_offsets, covariates, group_levels, total_levels
+from perfmodel.efficiency.levels import (
+    GROUP_FACTORS,
+    TOTAL_FACTORS,
+    card_offsets,
+    covariates,
+    group_levels,
+    total_levels,
+)
 from perfmodel.validation.features import QuestionFeatures
 from perfmodel.validation.predictions import copy_seconds
 from perfmodel.validation.resolve import Question

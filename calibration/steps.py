@@ -16,28 +16,65 @@ from .operators import set_tf32
 PHASES = ("h2d", "forward", "loss", "backward", "optimizer")
 PRECISIONS = ("fp32", "tf32", "amp", "amp_fp16", "amp_bf16")
 
-Phase = tuple[str, Callable[[], None]]
+
+class Probe:
+    """What a program tells of its phases while it runs; this one does not listen."""
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Context of one phase; phases may nest, and the inner one's time is not the outer one's."""
+        return contextlib.nullcontext()
+
+
+class TimingProbe(Probe):
+    """Adds up the seconds of every phase, with the device awaited at each boundary.
+
+    Parameters
+    ----------
+    wait : callable
+        Waits for the device.
+    """
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._wait = wait
+        self._open: list[str] = []
+        self._since = 0.0
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time one phase; see `Probe`."""
+        self._charge()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._open.pop()
+
+    def _charge(self) -> None:
+        """Give the time since the last boundary to the innermost open phase."""
+        self._wait()
+        now = time.perf_counter()
+        if self._open:
+            name = self._open[-1]
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
+        self._since = now
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """One training or inference step as a sequence of phases.
+    """One training or inference step.
 
     Parameters
     ----------
-    phases : sequence of (str, callable)
-        Run in this order; a name may occur more than once, its times are added. Names are those of `PHASES`.
+    step : callable
+        Runs one step, inside the phases of the probe that it is given; their names are those of `PHASES`.
     parameters : int
         Parameters that the step trains or uses.
     """
 
-    phases: Sequence[Phase]
+    step: Callable[[Probe], None]
     parameters: int
-
-    def run(self) -> None:
-        """Run one step."""
-        for _, phase in self.phases:
-            phase()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +170,7 @@ def measure_program(
         torch.cuda.reset_peak_memory_stats()
     started = time.perf_counter()
     for _ in range(max(1, warm_up)):
-        program.run()
+        program.step(Probe())
     wait()
     step_s = (time.perf_counter() - started) / max(1, warm_up)
     count = max(3, min(repeats, int(budget_s / max(step_s, 1e-9) / 2)))
@@ -158,7 +195,7 @@ def _back_to_back(program: Program, wait: Callable[[], None], count: int) -> tup
     for _ in range(count):
         wait()
         start = time.perf_counter()
-        program.run()
+        program.step(Probe())
         issued.append(time.perf_counter() - start)
         wait()
         steps.append(time.perf_counter() - start)
@@ -167,16 +204,11 @@ def _back_to_back(program: Program, wait: Callable[[], None], count: int) -> tup
 
 def _by_phase(program: Program, wait: Callable[[], None], count: int) -> dict[str, float]:
     """Median seconds of each phase over steps that are awaited after every phase."""
-    steps: list[dict[str, float]] = []
+    steps = []
     for _ in range(count):
-        totals: dict[str, float] = {}
-        for name, phase in program.phases:
-            wait()
-            start = time.perf_counter()
-            phase()
-            wait()
-            totals[name] = totals.get(name, 0.0) + time.perf_counter() - start
-        steps.append(totals)
+        probe = TimingProbe(wait)
+        program.step(probe)
+        steps.append(probe.seconds)
     return {name: statistics.median(step[name] for step in steps) for name in steps[0]}
 
 
@@ -195,30 +227,30 @@ def module_program(
     module = module.to(inputs[0].device).train(mode == "train")
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     casting = Casting(torch, device=device, precision=precision)
-    state: dict[str, Any] = {}
-
-    def forward() -> None:
-        with casting.context():
-            state["output"] = module(*inputs)
-
     count = sum(parameter.numel() for parameter in parameters)
+
+    def infer(probe: Probe) -> None:
+        with probe.phase("forward"), torch.no_grad(), casting.context():
+            module(*inputs)
+
     if mode == "infer":
-        return Program(phases=[("forward", torch.no_grad()(forward))], parameters=count)
+        return Program(step=infer, parameters=count)
     criterion = loss or (lambda output: mean_square(torch, output))
     chosen = make_optimizer(torch, optimizer, parameters) if optimizer else None
 
-    def compute_loss() -> None:
-        with casting.context():
-            state["loss"] = criterion(state.pop("output"))
-
-    def backward() -> None:
+    def train(probe: Probe) -> None:
         module.zero_grad(set_to_none=True)
-        casting.scale(state.pop("loss")).backward()
+        with probe.phase("forward"), casting.context():
+            output = module(*inputs)
+        with probe.phase("loss"), casting.context():
+            value = criterion(output)
+        with probe.phase("backward"):
+            casting.scale(value).backward()
+        if chosen is not None:
+            with probe.phase("optimizer"):
+                casting.step(chosen)
 
-    phases: list[Phase] = [("forward", forward), ("loss", compute_loss), ("backward", backward)]
-    if chosen is not None:
-        phases.append(("optimizer", lambda: casting.step(chosen)))
-    return Program(phases=phases, parameters=count)
+    return Program(step=train, parameters=count)
 
 
 class Casting:

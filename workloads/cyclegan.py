@@ -25,6 +25,7 @@ class ResidualBlock(nn.Module):
     """Two reflected 3x3 convolutions around a shortcut."""
 
     def __init__(self, width: int) -> None:
+        """Build the layers."""
         super().__init__()
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), *_norm_relu(width),
@@ -48,6 +49,7 @@ class Generator(nn.Sequential):
     """
 
     def __init__(self, blocks: int = 9, width: int = 64) -> None:
+        """Build the layers."""
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, width, 7), *_norm_relu(width)]
         for factor in (1, 2):
             layers += [
@@ -68,6 +70,7 @@ class Discriminator(nn.Sequential):
     """PatchGAN: one score for each overlapping 70x70 patch."""
 
     def __init__(self, width: int = 64) -> None:
+        """Build the layers."""
         layers: list[nn.Module] = [nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for inner, outer, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
             layers += [
@@ -89,9 +92,7 @@ def adversarial_loss(scores: Tensor, target: float) -> Tensor:
     return F.mse_loss(scores, torch.tensor(target, device=scores.device).expand_as(scores))
 
 
-def generator_loss(
-    real_a: Tensor, real_b: Tensor, produced: Sequence[Tensor], scores: Sequence[Tensor]
-) -> Tensor:
+def generator_loss(real_a: Tensor, real_b: Tensor, produced: Sequence[Tensor], scores: Sequence[Tensor]) -> Tensor:
     """Total loss of both generators.
 
     Parameters

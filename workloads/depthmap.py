@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,7 +17,7 @@ def _conv(inner: int, outer: int, *, kernel: int = 3) -> nn.Conv2d:
 
 def _conv_norm_relu(widths: tuple[int, ...]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for inner, outer in zip(widths, widths[1:], strict=False):
+    for inner, outer in pairwise(widths):
         layers += [_conv(inner, outer), nn.BatchNorm2d(outer), nn.ReLU(inplace=True)]
     return layers
 
@@ -24,6 +26,7 @@ class Residual(nn.Module):
     """Two convolutions with batch norm; the shortcut is a 1x1 convolution where channels change."""
 
     def __init__(self, inner: int, outer: int) -> None:
+        """Build the layers."""
         super().__init__()
         self.first = nn.Sequential(*_conv_norm_relu((inner, outer)))
         self.second = nn.Sequential(_conv(outer, outer), nn.BatchNorm2d(outer))
@@ -40,6 +43,7 @@ class DepthMask(nn.Module):
     """A trunk and two heads: from background and scene [N, 6, H, W] to mask and depth, [N, 1, H, W] each."""
 
     def __init__(self, trunk: nn.Module, mask: nn.Module, depth: nn.Module) -> None:
+        """Build the layers."""
         super().__init__()
         self.trunk, self.mask, self.depth = trunk, mask, depth
 

@@ -33,6 +33,7 @@ class PilotNet(nn.Module):
     """
 
     def __init__(self, *, same: bool = False, outputs: int = 2) -> None:
+        """Build the layers."""
         super().__init__()
         convolution = SameConv2d if same else nn.Conv2d
         self.norm = nn.BatchNorm2d(3, eps=1e-3)
@@ -66,6 +67,7 @@ class ConvLstm2d(nn.Module):
     """
 
     def __init__(self, inner: int, outer: int, kernel: int) -> None:
+        """Build the layers."""
         super().__init__()
         self.outer = outer
         self.input = nn.Conv2d(inner, 4 * outer, kernel, padding=kernel // 2)
@@ -93,6 +95,7 @@ class DeepestLSTMTinyPilotNet(nn.Module):
     """
 
     def __init__(self, *, outputs: int = 2) -> None:
+        """Build the layers."""
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(),

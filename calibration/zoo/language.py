@@ -39,6 +39,7 @@ class Attention(nn.Module):
     """Multi-head attention with separate or joint projections."""
 
     def __init__(self, width: int, heads: int, *, inner: int, joint: bool, bias: bool, causal: bool, p: float) -> None:
+        """Build the layers."""
         super().__init__()
         self.heads, self.inner, self.causal, self.p = heads, inner, causal, p
         self.joint = nn.Linear(width, 3 * inner, bias=bias) if joint else None
@@ -81,6 +82,7 @@ class BertLayer(nn.Module):
     """Post-norm encoder layer."""
 
     def __init__(self, s: Sizes) -> None:
+        """Build the layers."""
         super().__init__()
         self.attention = Attention(s.width, s.heads, inner=s.inner, joint=False, bias=True, causal=False, p=0.1)
         self.norm1, self.norm2 = nn.LayerNorm(s.width), nn.LayerNorm(s.width)
@@ -97,6 +99,7 @@ class Bert(nn.Module):
     """BERT with the two outputs of question answering."""
 
     def __init__(self, s: Sizes) -> None:
+        """Build the layers."""
         super().__init__()
         self.words, self.types = nn.Embedding(s.vocabulary, s.width), nn.Embedding(2, s.width)
         self.positions = nn.Embedding(s.positions, s.width)
@@ -128,6 +131,7 @@ class DecoderLayer(nn.Module):
     """Pre-norm decoder layer of GPT and OPT."""
 
     def __init__(self, s: Sizes, *, joint: bool, activation: nn.Module) -> None:
+        """Build the layers."""
         super().__init__()
         self.attention = Attention(s.width, s.heads, inner=s.inner, joint=joint, bias=True, causal=True, p=0.1)
         self.norm1, self.norm2 = nn.LayerNorm(s.width), nn.LayerNorm(s.width)
@@ -144,6 +148,7 @@ class Decoder(nn.Module):
     """GPT-2/3 or OPT with tied word embeddings."""
 
     def __init__(self, s: Sizes, *, joint: bool, activation: type[nn.Module]) -> None:
+        """Build the layers."""
         super().__init__()
         self.words, self.positions = nn.Embedding(s.vocabulary, s.width), nn.Embedding(s.positions, s.width)
         self.dropout = nn.Dropout(0.1)
@@ -162,6 +167,7 @@ class RmsNorm(nn.Module):
     """Root-mean-square norm in float32, as T5 and Llama compute it."""
 
     def __init__(self, width: int) -> None:
+        """Build the layers."""
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
 
@@ -172,11 +178,12 @@ class RmsNorm(nn.Module):
 
 
 class Experts(nn.Module):
-    """Top-1 mixture of experts; each expert takes up to ``capacity`` tokens of every sequence."""
+    """Top-1 mixture of experts with a balanced load: each expert takes an equal share of every sequence."""
 
-    def __init__(self, s: Sizes, *, experts: int, capacity: int) -> None:
+    def __init__(self, s: Sizes, *, experts: int) -> None:
+        """Build the layers."""
         super().__init__()
-        self.router, self.capacity = nn.Linear(s.width, experts, bias=False), capacity
+        self.router = nn.Linear(s.width, experts, bias=False)
         self.up = nn.ModuleList(nn.Linear(s.width, s.feed, bias=False) for _ in range(experts))
         self.down = nn.ModuleList(nn.Linear(s.feed, s.width, bias=False) for _ in range(experts))
 
@@ -184,8 +191,8 @@ class Experts(nn.Module):
         """Send tokens to their experts."""
         weights = torch.softmax(self.router(x.float()).float(), dim=-1)
         chosen, _ = weights.max(dim=-1, keepdim=True)
-        mask = F.one_hot(weights.argmax(dim=-1), len(self.up)).cumsum(dim=-2) <= self.capacity
-        count = min(self.capacity, x.shape[1])
+        count = -(-x.shape[1] // len(self.up))
+        mask = F.one_hot(weights.argmax(dim=-1), len(self.up)).cumsum(dim=-2) <= count
         result = x.clone()
         for at, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
             where = mask[:, :count, at].long()[..., None].expand(-1, -1, x.shape[2])
@@ -197,13 +204,14 @@ class Experts(nn.Module):
 class SwitchLayer(nn.Module):
     """Encoder or decoder layer of a Switch transformer."""
 
-    def __init__(self, s: Sizes, *, experts: int, capacity: int, cross: bool) -> None:
+    def __init__(self, s: Sizes, *, experts: int, cross: bool) -> None:
+        """Build the layers."""
         super().__init__()
         options: dict[str, Any] = {"inner": s.inner, "joint": False, "bias": False, "p": 0.1}
         self.attention = Attention(s.width, s.heads, causal=cross, **options)
         self.cross = Attention(s.width, s.heads, causal=False, **options) if cross else None
         self.norms = nn.ModuleList(RmsNorm(s.width) for _ in range(3 if cross else 2))
-        self.feed = Experts(s, experts=experts, capacity=capacity)
+        self.feed = Experts(s, experts=experts)
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, x: Tensor, bias: Tensor, memory: Tensor | None = None) -> Tensor:
@@ -217,11 +225,12 @@ class SwitchLayer(nn.Module):
 class Switch(nn.Module):
     """Encoder-decoder with a mixture of experts in every layer."""
 
-    def __init__(self, s: Sizes, *, experts: int, capacity: int = 64) -> None:
+    def __init__(self, s: Sizes, *, experts: int) -> None:
+        """Build the layers."""
         super().__init__()
         self.words = nn.Embedding(s.vocabulary, s.width)
         self.encoder_bias, self.decoder_bias = nn.Embedding(32, s.heads), nn.Embedding(32, s.heads)
-        make = [SwitchLayer(s, experts=experts, capacity=capacity, cross=i >= s.layers) for i in range(2 * s.layers)]
+        make = [SwitchLayer(s, experts=experts, cross=i >= s.layers) for i in range(2 * s.layers)]
         self.encoder, self.decoder = nn.ModuleList(make[: s.layers]), nn.ModuleList(make[s.layers :])
         self.norm1, self.norm2 = RmsNorm(s.width), RmsNorm(s.width)
         self.head = nn.Linear(s.width, s.vocabulary, bias=False)
@@ -246,6 +255,7 @@ class LlamaLayer(nn.Module):
     """Decoder layer with rotary positions, grouped key heads and a gated feed-forward part."""
 
     def __init__(self, s: Sizes) -> None:
+        """Build the layers."""
         super().__init__()
         self.heads, self.key_heads = s.heads, s.key_heads
         keys = s.width // s.heads * s.key_heads
@@ -277,6 +287,7 @@ class Llama(nn.Module):
     """A Llama-sized decoder."""
 
     def __init__(self, s: Sizes) -> None:
+        """Build the layers."""
         super().__init__()
         self.words, self.norm = nn.Embedding(s.vocabulary, s.width), RmsNorm(s.width)
         self.layers = nn.ModuleList(LlamaLayer(s) for _ in range(s.layers))
@@ -331,7 +342,7 @@ OPT = {
 }
 # T5 sizes (Raffel et al. 2020) with a mixture of experts in every layer, as in Switch (Fedus et al. 2021).
 SWITCH = {"base": (12, 768, 12, 3072), "large": (24, 1024, 16, 4096), "xl": (24, 2048, 32, 5120)}
-EXPERTS = (4, 8, 16, 32, 64, 128)
+EXPERTS = (4, 8, 16, 32)
 LLAMA = {
     "llama_7b": Sizes(32, 4096, 32, 4096, 11008, 32000, 0, 32),
     "llama_13b": Sizes(40, 5120, 40, 5120, 13824, 32000, 0, 40),
@@ -363,7 +374,14 @@ def definitions() -> Iterator[Definition]:
     for name, (layers, width, heads) in BERT.items():
         sizes = Sizes(layers, width, heads, width, 4 * width, 30522, 512)
         options: dict[str, Any] = {"inputs": _bert_inputs, "loss": _span_loss, "points": (0, 1, 2, -1)}
-        yield _text(name, "bert", lambda size, blocks, s=sizes: Bert(replace(s, layers=blocks)), size=384, default_blocks=layers, **options)
+        yield _text(
+            name,
+            "bert",
+            lambda size, blocks, s=sizes: Bert(replace(s, layers=blocks)),
+            size=384,
+            default_blocks=layers,
+            **options,
+        )
     for family, table, positions in (("gpt2", GPT2, 1024), ("gpt3", GPT3, 2048)):
         for name, (layers, width, heads) in table.items():
             sizes = _gpt(layers, width, heads, positions)

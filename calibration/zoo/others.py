@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,10 +21,11 @@ class NeuMf(nn.Module):
     """Neural matrix factorisation (He et al. 2017) at the sizes of NVIDIA's NCF example for MovieLens 20M."""
 
     def __init__(self, factors: int = 64, layers: tuple[int, ...] = (256, 256, 128, 64)) -> None:
+        """Build the layers."""
         super().__init__()
         self.user, self.item = nn.Embedding(USERS, factors), nn.Embedding(ITEMS, factors)
         self.deep_user, self.deep_item = nn.Embedding(USERS, layers[0] // 2), nn.Embedding(ITEMS, layers[0] // 2)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(layers, layers[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(layers))
         self.head = nn.Linear(layers[-1] + factors, 1)
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
@@ -47,6 +49,7 @@ class Ssd300(nn.Module):
     middle = (256, 256, 128, 128, 128)
 
     def __init__(self, classes: int = 81) -> None:
+        """Build the layers."""
         super().__init__()
         trunk = import_torchvision().models.resnet50(weights=None)
         trunk.layer3[0].conv2.stride = (1, 1)
@@ -57,9 +60,13 @@ class Ssd300(nn.Module):
             strided = {"stride": 2, "padding": 1} if at < 3 else {}
             blocks.append(
                 nn.Sequential(
-                    nn.Conv2d(inner, middle, 1, bias=False), nn.BatchNorm2d(middle), nn.ReLU(inplace=True),
-                    nn.Conv2d(middle, outer, 3, bias=False, **strided), nn.BatchNorm2d(outer), nn.ReLU(inplace=True),
-                )  # fmt: skip
+                    nn.Conv2d(inner, middle, 1, bias=False),
+                    nn.BatchNorm2d(middle),
+                    nn.ReLU(inplace=True),
+                    nn.Conv2d(middle, outer, 3, bias=False, **strided),
+                    nn.BatchNorm2d(outer),
+                    nn.ReLU(inplace=True),
+                )
             )
         self.blocks, self.classes = nn.ModuleList(blocks), classes
         pairs = list(zip(self.widths, self.anchors, strict=True))
@@ -97,6 +104,7 @@ class FrozenNorm(nn.Module):
     """Batch norm with fixed statistics: one scale and one shift."""
 
     def __init__(self, width: int) -> None:
+        """Build the layers."""
         super().__init__()
         self.register_buffer("scale", torch.ones(1, width, 1, 1))
         self.register_buffer("shift", torch.zeros(1, width, 1, 1))
@@ -118,6 +126,7 @@ class MaskRcnn(nn.Module):
     """
 
     def __init__(self, *, proposals: int = 512, masks: int = 128, classes: int = 81) -> None:
+        """Build the layers."""
         super().__init__()
         trunk = import_torchvision().models.resnet50(weights=None, norm_layer=FrozenNorm)
         self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
@@ -126,7 +135,11 @@ class MaskRcnn(nn.Module):
         self.stages[0].requires_grad_(False)
         self.lateral = nn.ModuleList(nn.Conv2d(width, 256, 1) for width in (256, 512, 1024, 2048))
         self.smooth = nn.ModuleList(nn.Conv2d(256, 256, 3, padding=1) for _ in range(4))
-        self.rpn, self.rpn_score, self.rpn_box = nn.Conv2d(256, 256, 3, padding=1), nn.Conv2d(256, 3, 1), nn.Conv2d(256, 12, 1)
+        self.rpn, self.rpn_score, self.rpn_box = (
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.Conv2d(256, 3, 1),
+            nn.Conv2d(256, 12, 1),
+        )
         self.box = nn.Sequential(nn.Linear(256 * 49, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU())
         self.box_score, self.box_place = nn.Linear(1024, classes), nn.Linear(1024, 4 * classes)
         layers: list[nn.Module] = []
@@ -166,6 +179,7 @@ class UNet(nn.Module):
     """U-Net (Ronneberger et al. 2015) with same padding and batch norm."""
 
     def __init__(self, inner: int = 3, classes: int = 2, width: int = 64) -> None:
+        """Build the layers."""
         super().__init__()
         widths = [width * 2**level for level in range(5)]
         self.down = nn.ModuleList(self._double(a, b) for a, b in zip([inner, *widths], widths, strict=False))
@@ -199,6 +213,7 @@ class RecurrentModel(nn.Module):
     """Word-level language model with a recurrent core (Zaremba et al. 2014, large)."""
 
     def __init__(self, core: type[nn.Module], *, vocabulary: int = 10_000, width: int = 1500, layers: int = 2) -> None:
+        """Build the layers."""
         super().__init__()
         self.words, self.dropout = nn.Embedding(vocabulary, width), nn.Dropout(0.65)
         self.core = core(width, width, layers, batch_first=True, dropout=0.65)

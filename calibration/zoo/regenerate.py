@@ -47,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     shipped = _read(path)
     bad = 0
     for definition in definitions():
-        if (options.names and definition.name not in options.names) or (
-            options.missing and definition.name in shipped
-        ):
+        if (options.names and definition.name not in options.names) or (options.missing and definition.name in shipped):
             continue
         start = time.monotonic()
         try:
@@ -64,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             bad += not same
         else:
             shipped[definition.name] = document
-            write_pack(path, shipped)
+            write_pack(path, shipped, group=4)
     return bad
 
 

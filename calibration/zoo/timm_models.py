@@ -19,7 +19,7 @@ from typing import Any
 from perfmodel.calibration.zoo.shim import import_timm
 from perfmodel.graph.catalogue import DATA
 from perfmodel.graph.definition import Definition, capture_definition
-from perfmodel.graph.documents import dumps, from_document, to_document, write_pack
+from perfmodel.graph.documents import dumps, to_document, write_pack
 
 PACK = "timm.pack"
 
@@ -96,9 +96,7 @@ def run(work: Path, sizes: dict[str, list[int]]) -> None:
 def pack(work: Path, output: Path) -> int:
     """Write the shipped file from all finished networks; returns how many."""
     documents = {path.name.removesuffix(".json"): json.loads(path.read_text()) for path in work.glob("*.json")}
-    for document in documents.values():
-        from_document(document)
-    write_pack(output / PACK, documents)
+    write_pack(output / PACK, documents, group=16)
     return len(documents)
 
 

@@ -42,7 +42,6 @@ _PLAIN = {
     "mnasnet": "mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3",
     "squeezenet": "squeezenet1_0 squeezenet1_1",
     "shufflenet": "shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0",
-    "regnet": "regnet_y_400mf regnet_y_8gf regnet_x_400mf regnet_x_8gf",
     "convnext": "convnext_tiny convnext_small convnext_base convnext_large",
 }
 _EFFICIENTNET = {0: 224, 1: 240, 2: 288, 3: 300, 4: 380, 5: 456, 6: 528, 7: 600}
@@ -63,9 +62,7 @@ def definitions() -> Iterator[Definition]:
     for family, names in _PLAIN.items():
         for name in names.split():
             size = 224
-            yield Definition(
-                name=name, family=family, build=_torchvision(name), inputs=images, default_size=size
-            )
+            yield Definition(name=name, family=family, build=_torchvision(name), inputs=images, default_size=size)
     yield Definition(name="resnet200", family="resnet", build=_resnet((3, 24, 36, 3)), inputs=images)
     yield Definition(
         name="resnext101_32x4d",

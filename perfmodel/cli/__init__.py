@@ -18,6 +18,9 @@ from perfmodel import __version__
 from perfmodel.errors import PerfmodelError
 
 VERBS = {
+    "predict": "Predict the time, memory and cost of one step on a card.",
+    "compare": "Compare cards, batches, precisions and block counts.",
+    "validate": "Predict every row of a measured table and score the predictions.",
     "doctor": "Say what is built, found and missing, and what to do.",
     "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",

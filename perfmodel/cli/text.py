@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from perfmodel.instrument.phases import MEANING
 
 if TYPE_CHECKING:
+    from perfmodel.step.compare import Comparison
     from perfmodel.step.explain import Explanation
     from perfmodel.step.prediction import Interval, Prediction
+    from perfmodel.validation.report import Validation
+    from perfmodel.validation.scores import Score
 
 
 def duration(seconds: float) -> str:
@@ -85,3 +89,94 @@ def explanation_text(e: Explanation) -> str:
     lines += ["", "  what would change it"]
     lines += [f"    {one.change:<38} {one.effect}" for one in e.changes]
     return "\n".join(lines)
+
+
+def comparison_text(found: Comparison) -> str:
+    """One line a point, aligned; ``*`` marks points that no other one beats in time and cost."""
+    columns, ask = found.columns(), found.request
+    known = [(name, *_COMPARED[name]) for name in columns if name in _COMPARED]
+    body = [[title for _, title, _ in known]]
+    for at in range(found.step_s.size):
+        cells = [style(columns[name][at]) for name, _, style in known]
+        lacks = columns["step_ms"][at] != columns["step_ms"][at]
+        body.append(["-" if lacks and cell == "NO" else cell for cell in cells])
+    widths = [max(len(row[at]) for row in body) for at in range(len(known))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in body]
+    what = f"{ask.model}, {ask.mode}" + (f", {ask.gpus} cards" if ask.gpus > 1 else "")
+    foot = [f"low and high: {100 * ask.coverage:.3g} % interval"]
+    if ask.dataset_size is not None:
+        foot.append(f"epoch: {ask.dataset_size} {ask.graph.unit}s")
+    if "pareto" in columns:
+        foot.append("*: no other row with the same blocks is both faster and cheaper")
+    if (~found.fits & (found.step_s == found.step_s)).any():
+        foot.append("NO: does not fit in the card's memory, the time is what it would take if it did")
+    if (found.step_s != found.step_s).any():
+        foot.append("-: the card lacks the precision")
+    return "\n".join([what, "", *lines, "", *foot])
+
+
+def _milliseconds(value: float) -> str:
+    return "-" if value != value else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
+
+
+def _seconds(value: float) -> str:
+    return "-" if value != value else duration(value)
+
+
+def _money(value: float) -> str:
+    return "-" if value != value else f"{value:.4g}"
+
+
+_COMPARED: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "gpu": ("gpu", str),
+    "precision": ("precision", str),
+    "batch": ("batch", str),
+    "blocks": ("blocks", str),
+    "step_ms": ("step ms", _milliseconds),
+    "low_ms": ("low", _milliseconds),
+    "high_ms": ("high", _milliseconds),
+    "samples_per_s": ("samples/s", _milliseconds),
+    "memory_gb": ("GB", lambda value: "-" if value != value else f"{value:.1f}"),
+    "fits": ("fits", lambda value: "yes" if value else "NO"),
+    "evidence": ("evidence", str),
+    "epoch_s": ("epoch", _seconds),
+    "1000_samples_s": ("1000 samples", _seconds),
+    "cost_per_epoch": ("cost/epoch", _money),
+    "cost_per_1000_samples": ("cost/1000", _money),
+    "pareto": ("best", lambda value: "*" if value else ""),
+}
+
+
+def validation_text(found: Validation) -> str:
+    """Scores by group, their average, and why rows were left out."""
+    lines = [f"{found.resolved} of {found.rows} rows predicted"]
+    lines += [f"  {count:>7}  {reason}" for reason, count in _shortened(found.unresolved)]
+    if found.overall is None:
+        return "\n".join(lines)
+    by = list(found.groups[0].by)
+    body = [[*by, *_SCORES]]
+    body += [[*group.by.values(), *_score_cells(group.score)] for group in found.groups]
+    body.append([f"average of {len(found.groups)}", *[""] * (len(by) - 1), *_score_cells(found.overall)])
+    widths = [max(len(row[at]) for row in body) for at in range(len(body[0]))]
+    lines += ["", "errors in percent of the measured time"]
+    for row in body:
+        words = [cell.ljust(width) for cell, width in zip(row[: len(by)], widths, strict=False)]
+        numbers = [cell.rjust(width) for cell, width in zip(row[len(by) :], widths[len(by) :], strict=True)]
+        lines.append("  ".join([*words, *numbers]).rstrip())
+    return "\n".join(lines)
+
+
+_REASONS_SHOWN = 12
+_SCORES = ("rows", "median", "mean", "p90", "bias", "in 90 %", "width", "share of peak", "two constants", "roofline")
+
+
+def _shortened(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    shown, rest = ordered[:_REASONS_SHOWN], ordered[_REASONS_SHOWN:]
+    return shown + ([(f"for {len(rest)} other reasons", sum(n for _, n in rest))] if rest else [])
+
+
+def _score_cells(score: Score) -> list[str]:
+    numbers = (score.median_ape, score.mean_ape, score.p90_ape, score.bias, score.coverage90, score.width90)
+    simple = (score.baselines[name] for name in ("share_of_peak", "two_constants", "scaled_roofline"))
+    return [str(score.n), *(f"{value:.1f}" for value in (*numbers, *simple))]

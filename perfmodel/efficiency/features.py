@@ -74,14 +74,20 @@ def operator_groups(ops: Operators) -> npt.NDArray[np.intp]:
     return np.where(np.asarray(ops.depthwise, dtype=bool), GROUP_CODE["depthwise"], group).astype(np.intp)
 
 
+def _sums(values: Floats, code: npt.NDArray[np.intp], codes: int) -> Floats:
+    """Sum values (..., n) by the code of their column: (..., codes). Runs of equal codes are added up at once."""
+    starts = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]])) if len(code) else np.zeros(0, np.intp)
+    sums = np.zeros((*values.shape[:-1], codes))
+    runs = np.add.reduceat(values, starts, axis=-1) if len(starts) else np.zeros((*values.shape[:-1], 0))
+    for at, target in enumerate(code[starts]):
+        sums[..., target] += runs[..., at]
+    return sums
+
+
 def group_seconds(ops: Operators, time: Floats) -> Floats:
     """Sum the seconds (..., n) of one instance of each operator by phase and group: (..., 4, G)."""
     code = ops.phase.astype(np.intp) * len(GROUPS) + operator_groups(ops)
-    used, column = np.unique(code, return_inverse=True)
-    seconds = np.zeros((*time.shape[:-1], len(PHASES) * len(GROUPS)))
-    rows = (time * ops.count).reshape(-1, len(code))
-    seconds[..., used] = (rows @ np.eye(len(used))[column]).reshape(*time.shape[:-1], len(used))
-    return seconds.reshape(*seconds.shape[:-1], len(PHASES), len(GROUPS))
+    return _sums(time * ops.count, code, len(PHASES) * len(GROUPS)).reshape(*time.shape[:-1], len(PHASES), len(GROUPS))
 
 
 def phase_launches(ops: Operators) -> Floats:

@@ -82,6 +82,8 @@ class Setting:
         ``graph`` or ``totals``.
     operators : bool
         The time is a sum of kernel times, which the physical coefficients are fitted to already.
+    stated : bool
+        The precision is known; a table that says "unknown" is read as mixed precision with effects of its own.
     """
 
     precision: str
@@ -95,11 +97,12 @@ class Setting:
     family: str
     resolved: str = "graph"
     operators: bool = False
+    stated: bool = True
 
     @property
     def engine(self) -> str:
         """Label of the arithmetic engine."""
-        label = ENGINE_LABEL[self.precision]
+        label = ENGINE_LABEL[self.precision] if self.stated else "unstated"
         return f"{label} kernels" if self.operators else label
 
 

@@ -77,6 +77,8 @@ class Prior:
         Measured rows by ``arch|engine|kind``.
     cards : dict of str to (float, float)
         Log factors on products and memory traffic of cards whose single kernels were measured.
+    baselines : dict
+        Frozen coefficients of the simple models that scores are printed beside.
     provenance : dict
         Sources, date, command.
     """
@@ -91,6 +93,7 @@ class Prior:
     conformal: Mapping[str, float]
     support: Mapping[str, int]
     cards: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def corrections(self, setting: Setting, gpu: Gpu) -> Corrections:
@@ -137,6 +140,7 @@ class Prior:
             "conformal": dict(self.conformal),
             "support": dict(self.support),
             "cards": {key: list(value) for key, value in self.cards.items()},
+            "baselines": {key: dict(value) for key, value in self.baselines.items()},
         }
 
     @classmethod
@@ -161,6 +165,7 @@ class Prior:
             noise=float(document["noise"]),
             conformal=document["conformal"],
             support=document["support"],
+            baselines=document["baselines"],
             cards={key: (float(a), float(b)) for key, (a, b) in document["cards"].items()},
             provenance=document["provenance"],
         )

@@ -21,6 +21,7 @@ from perfmodel.efficiency.features import GROUPS
 from perfmodel.efficiency.levels import TOTAL_FACTORS, Setting
 from perfmodel.efficiency.prior import Corrections
 from perfmodel.errors import FailureError, InputError
+from perfmodel.hardware.storage import user_data_dir
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,6 +35,7 @@ _TERM_OF_GROUP = {
     "conv": 0, "conv_backward": 0, "gemm": 0, "gemm_backward": 0, "batched": 2,
     "depthwise": 1, "norm": 1, "elementwise": 1, "optimizer": 1,
 }  # fmt: skip
+_FIELDS = {"schema_version", "gpu", "terms", "mean", "covariance", "observations"}
 _GROUP_TERM = np.array([_TERM_OF_GROUP[name] for name in GROUPS])
 
 
@@ -168,17 +170,36 @@ class Profile:
             raise InputError(f"no profile {path}", "give a file that a calibration wrote") from None
         except (OSError, UnicodeDecodeError, json.JSONDecodeError):
             raise InputError(f"{path} is not a profile", "give a JSON file that a calibration wrote") from None
-        if not isinstance(document, dict) or "covariance" not in document:
+        if not isinstance(document, dict) or not _FIELDS <= document.keys():
             raise InputError(f"{path} is not a profile", "give a JSON file that a calibration wrote")
         if document.get("schema_version") != SCHEMA_VERSION or document.get("terms") != list(TERMS):
             raise FailureError(f"{path} has another schema version", "calibrate again with this version")
+        try:
+            mean = np.array(document["mean"], dtype=np.float64)
+            covariance = np.array(document["covariance"], dtype=np.float64)
+            observations = int(document["observations"])
+        except (TypeError, ValueError):
+            raise InputError(f"{path} holds no numbers where a profile does", "calibrate again") from None
+        if mean.shape != (len(TERMS),) or covariance.shape != (len(TERMS), len(TERMS)):
+            raise InputError(f"{path} has the wrong number of terms", "calibrate again")
+        provenance = document.get("provenance", {})
         return cls(
-            gpu=str(document["gpu"]),
-            mean=np.array(document["mean"], dtype=np.float64),
-            covariance=np.array(document["covariance"], dtype=np.float64),
-            observations=int(document["observations"]),
-            provenance=document.get("provenance", {}),
+            gpu=str(document["gpu"]), mean=mean, covariance=covariance, observations=observations, provenance=provenance
         )
+
+
+def load_profile(name: str | Path) -> Profile:
+    """Read a profile by its path, or by its name in the user's data directory (``profiles/NAME.json``).
+
+    Raises
+    ------
+    InputError
+        When there is none, or the file is no profile.
+    """
+    path = Path(name)
+    if path.suffix != ".json" and not path.exists():
+        path = user_data_dir() / "profiles" / f"{name}.json"
+    return Profile.load(path)
 
 
 def term_shares(group_seconds: Floats, launch_s: float, *, whole_step: bool) -> Floats:

@@ -17,6 +17,7 @@ class _Polynomials:
     """Collect distinct polynomials, padded to one degree."""
 
     def __init__(self, degree: int) -> None:
+        """Store the options."""
         self.degree = degree
         self.rows: dict[tuple[float, ...], int] = {}
 

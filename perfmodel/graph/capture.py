@@ -217,7 +217,7 @@ def capture(
     actual = int(first.shape[0]) if first is not None and first.dim() else 0
     fixed: int | None = None
     modes = ("train", "infer") if mode == "train" else ("infer",)
-    shared = {"loss": loss, "attention": attention, "channels_last": channels_last}
+    shared: dict[str, Any] = {"loss": loss, "attention": attention, "channels_last": channels_last}
     prime = symbolic_prime(module) if symbolic_batch and actual else 0
     try:
         found = {m: _capture_mode(module, inputs, m, actual=actual, batch=prime, **shared) for m in modes}

@@ -1,9 +1,9 @@
-"""Graphs as JSON documents, and packs of many compressed documents in one file."""
+"""Graphs as JSON documents, and packs of many of them in one file."""
 
 from __future__ import annotations
 
 import json
-import zlib
+import lzma
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,23 @@ from perfmodel.graph.records import NUMERIC
 from perfmodel.graph.table import OperatorTable, decode_statics, encode_statics
 
 SCHEMA_VERSION = 1
-_MAGIC = b"PMGRAPH1"
-_PLAIN = (
-    "name family unit size_name default_size size_step degree default_blocks parameter_line tensor_line buffer_line "
-    "input_column default_optimizer default_attention"
-).split()
+_MAGIC = b"PMGRAPH2"
+_PLAIN = [
+    "name",
+    "family",
+    "unit",
+    "size_name",
+    "default_size",
+    "size_step",
+    "degree",
+    "default_blocks",
+    "parameter_line",
+    "tensor_line",
+    "buffer_line",
+    "input_column",
+    "default_optimizer",
+    "default_attention",
+]
 
 
 def to_document(graph: Graph) -> dict[str, Any]:
@@ -31,7 +43,7 @@ def to_document(graph: Graph) -> dict[str, Any]:
     document["tables"] = {
         "/".join(key): {
             "statics": encode_statics(table.statics),
-            "columns": table.columns.tolist(),
+            "rows": table.columns.T.tolist(),
             "peaks": {which: [list(line) for line in lines] for which, lines in table.peaks.items()},
             "unmodelled": table.unmodelled,
         }
@@ -71,7 +83,7 @@ def from_document(document: Mapping[str, Any]) -> Graph:
         mode, _, attention = key.partition("/")
         tables[mode, attention] = OperatorTable(
             statics=decode_statics(table["statics"]),
-            columns=np.array(table["columns"], np.intp).reshape(1 + len(NUMERIC), -1),
+            columns=np.ascontiguousarray(np.array(table["rows"], np.intp).reshape(-1, 1 + len(NUMERIC)).T),
             peaks={which: [(start, rise) for start, rise in lines] for which, lines in table["peaks"].items()},
             unmodelled=dict(table["unmodelled"]),
         )
@@ -86,28 +98,37 @@ def dumps(document: Mapping[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def write_pack(path: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write many documents to one file: magic, index, a shared dictionary, one deflated block each.
+def write_pack(path: Path, documents: Mapping[str, Mapping[str, Any]], *, group: int) -> None:
+    """Write many documents to one file: magic, index, then LZMA blocks of ``group`` documents each.
+
+    Equal documents are stored once; neighbours by name are alike, so that larger groups compress better.
 
     Parameters
     ----------
     path : Path
     documents : dict
         By name.
+    group : int
+        Documents decompressed together when one is read.
     """
-    texts = {name: dumps(document).encode() for name, document in sorted(documents.items())}
-    dictionary = b"".join(list(texts.values())[:: max(len(texts) // 8, 1)])[-32768:]
-    blocks: dict[str, tuple[int, int]] = {}
+    texts: dict[bytes, list[str]] = {}
+    for name, document in sorted(documents.items()):
+        texts.setdefault(dumps({**document, "name": ""}).encode(), []).append(name)
+    places: dict[str, tuple[int, int, int]] = {}
+    blocks: list[tuple[int, int]] = []
     body = bytearray()
-    for name, text in texts.items():
-        packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
-        block = packer.compress(text) + packer.flush()
-        blocks[name] = (len(body), len(block))
+    distinct = list(texts)
+    for start in range(0, len(distinct), group):
+        at = 0
+        for text in distinct[start : start + group]:
+            for name in texts[text]:
+                places[name] = (len(blocks), at, len(text))
+            at += len(text)
+        block = lzma.compress(b"".join(distinct[start : start + group]), preset=9 | lzma.PRESET_EXTREME)
+        blocks.append((len(body), len(block)))
         body += block
-    index = dumps({"schema_version": SCHEMA_VERSION, "blocks": blocks}).encode()
-    packed = zlib.compress(dictionary, 9)
-    lengths = len(index).to_bytes(4, "little") + len(packed).to_bytes(4, "little")
-    path.write_bytes(_MAGIC + lengths + index + packed + bytes(body))
+    index = lzma.compress(dumps({"schema_version": SCHEMA_VERSION, "blocks": blocks, "places": places}).encode())
+    path.write_bytes(_MAGIC + len(index).to_bytes(4, "little") + index + bytes(body))
 
 
 class Pack:
@@ -124,26 +145,29 @@ class Pack:
     """
 
     def __init__(self, path: Path) -> None:
+        """Store the options."""
         self._data = path.read_bytes()
         if self._data[: len(_MAGIC)] != _MAGIC:
             raise FailureError(f"{path.name} is not a pack of graphs", "reinstall perfmodel")
-        at = len(_MAGIC) + 8
-        index, dictionary = (int.from_bytes(self._data[at - 8 + i : at - 4 + i], "little") for i in (0, 4))
-        self._blocks: dict[str, list[int]] = json.loads(self._data[at : at + index])["blocks"]
-        self._dictionary = zlib.decompress(self._data[at + index : at + index + dictionary])
-        self._body = at + index + dictionary
+        start = len(_MAGIC) + 4
+        length = int.from_bytes(self._data[start - 4 : start], "little")
+        index = json.loads(lzma.decompress(self._data[start : start + length]))
+        self._places: dict[str, list[int]] = index["places"]
+        self._blocks: list[list[int]] = index["blocks"]
+        self._body = start + length
 
     def __contains__(self, name: str) -> bool:
-        return name in self._blocks
+        return name in self._places
 
     def names(self) -> tuple[str, ...]:
         """Return names of the documents."""
-        return tuple(self._blocks)
+        return tuple(self._places)
 
     def document(self, name: str) -> dict[str, Any]:
         """Return one document; KeyError when there is none."""
-        start, length = self._blocks[name]
-        unpacker = zlib.decompressobj(-15, self._dictionary)
-        block = self._data[self._body + start : self._body + start + length]
-        document: dict[str, Any] = json.loads(unpacker.decompress(block) + unpacker.flush())
+        block, at, size = self._places[name]
+        start, length = self._blocks[block]
+        text = lzma.decompress(self._data[self._body + start : self._body + start + length])[at : at + size]
+        document: dict[str, Any] = json.loads(text)
+        document["name"] = name
         return document

@@ -60,8 +60,11 @@ class Graph:
         (constant, per block).
     input_column : int
         Index of the polynomial of input bytes.
-    default_optimizer : str
-    default_variant : str
+    default_optimizer, default_variant, default_attention : str
+    fixed_batch : int or None
+        The only batch of a capture that could not be made symbolic.
+    exact : bool
+        All numbers are whole; False for graphs stretched to given totals.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Graph:
     default_variant: str = "fp32"
     default_attention: str = "fused"
     fixed_batch: int | None = None
+    exact: bool = True
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -145,7 +149,8 @@ class Graph:
         samples, x = np.broadcast_arrays(samples, x)
         powers = x[..., None] ** np.arange(self.degree + 1)
         basis = np.concatenate([powers, samples[..., None] * powers], axis=-1)
-        return np.asarray(np.rint(basis @ self.polynomials.T))
+        values = basis @ self.polynomials.T
+        return np.asarray(np.rint(values) if self.exact else values)
 
     def operators(
         self,
@@ -233,7 +238,8 @@ class Graph:
         variant = self._variant(variant)
         if blocks is not None:
             self._check_blocks(blocks)
-        values, count = self._values(batch, size), np.asarray(self.default_blocks or 0 if blocks is None else blocks, float)
+        count = np.asarray(self.default_blocks or 0 if blocks is None else blocks, float)
+        values = self._values(batch, size)
         table = self.table(mode, attention)
         operators = table.evaluate(values, blocks=count[..., None], variant=variant)
         parameters = self.parameter_line[0] + self.parameter_line[1] * count

@@ -68,6 +68,7 @@ class Lifetimes:
     def _held(self, tensor: Any, producer: int, source: Held | None) -> tuple[int, Held]:
         from torch.multiprocessing.reductions import StorageWeakRef
 
+        weak: Any = StorageWeakRef
         storage = tensor.untyped_storage()
         amount = int(storage.nbytes())
         amp = split(amount, self.batch)
@@ -76,7 +77,7 @@ class Lifetimes:
         key = int(storage._cdata)
         root = key if source is None else source.root
         parameter = source is not None and source.parameter
-        return key, Held(StorageWeakRef(storage), amp, single, root, producer, parameter)
+        return key, Held(weak(storage), amp, single, root, producer, parameter)
 
     def lookup(self, tensor: Any) -> Held | None:
         """Return what is known about a tensor's storage."""

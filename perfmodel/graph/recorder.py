@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from perfmodel.graph.aten_names import FREE
 from perfmodel.graph.lifetimes import Held, Lifetimes
 from perfmodel.graph.records import Record, split, storage_class
-from perfmodel.graph.rules import FREE, Call, records_of, rnn_reserve, tensors
+from perfmodel.graph.rules import Call, records_of, rnn_reserve, tensors
 
 
 def _cudnn_rnn_backward(args: tuple[Any, ...]) -> Any:
@@ -42,6 +43,7 @@ class Recorder:
     """
 
     def __init__(self, *, batch: int, trace_peak: bool = True) -> None:
+        """Store the options."""
         self.batch = batch
         self.records: list[Record] = []
         self.unmodelled: dict[str, int] = {}
@@ -165,10 +167,13 @@ class Recorder:
 
 def dispatch_mode(handler: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> Any:
     """Return a context manager that sends every dispatched operator to ``handler``."""
-    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils import _python_dispatch
 
-    class Mode(TorchDispatchMode):
+    base: Any = _python_dispatch.TorchDispatchMode
+
+    class Mode(base):  # type: ignore[misc]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return handler(func, args, kwargs or {})
 
-    return Mode()
+    mode: Any = Mode
+    return mode()

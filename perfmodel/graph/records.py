@@ -96,8 +96,6 @@ def elements(tensor: Any) -> int:
     return prod(int(size) for size, stride in zip(sizes, strides, strict=True) if stride or size == 0)
 
 
-
-
 def storage_class(tensor: Any) -> str:
     """Return ``half``, ``single`` or ``other`` by dtype."""
     text = str(tensor.dtype)

@@ -11,64 +11,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from perfmodel.graph.aten_names import COPY, ELEMENTWISE, EMBEDDING, FILL, GATHERS, OTHER, POOL, REDUCE
 from perfmodel.graph.records import Record, add_tensor, elements, storage_class
 
-FREE = frozenset(
-    "detach alias lift_fresh view _unsafe_view _reshape_alias reshape expand permute transpose t squeeze unsqueeze "
-    "select slice split split_with_sizes chunk unbind unfold as_strided diagonal narrow movedim swapaxes view_as_real "
-    "view_as_complex _conj _neg_view real imag empty empty_like empty_strided new_empty new_empty_strided resize_ "
-    "_local_scalar_dense is_same_size set_ detach_ squeeze_ unsqueeze_ t_ transpose_ _nested_view_from_buffer "
-    "_has_compatible_shallow_copy_type item record_stream sym_size sym_numel sym_stride _assert_async _assert_tensor_metadata "
-    "_assert_scalar as_strided_ sym_storage_offset".split()
-)
-FILL = frozenset(
-    "zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full zero_ fill_ arange linspace eye "
-    "scalar_tensor bernoulli_ normal_ uniform_ rand randn rand_like randn_like randint randperm triu_indices "
-    "tril_indices random_ exponential_ fill zero".split()
-)
-COPY = frozenset(
-    "clone copy_ copy _to_copy cat stack constant_pad_nd reflection_pad1d reflection_pad2d replication_pad2d "
-    "replication_pad3d reflection_pad1d_backward reflection_pad2d_backward replication_pad2d_backward roll flip repeat "
-    "tile slice_backward select_backward index index_put index_put_ _index_put_impl_ _unsafe_index _unsafe_index_put "
-    "gather gather_backward scatter scatter_ scatter_add scatter_add_ scatter_reduce index_add index_add_ "
-    "masked_select im2col col2im pixel_shuffle pixel_unshuffle channel_shuffle unfold_backward triu tril "
-    "repeat_interleave slice_scatter select_scatter as_strided_scatter nonzero diagonal_backward index_copy "
-    "masked_scatter contiguous _pin_memory diag_embed narrow_copy split_with_sizes_copy index_copy_".split()
-)
-GATHERS = frozenset("index gather _unsafe_index masked_select embedding index_select".split())
-EMBEDDING = frozenset(
-    "embedding embedding_dense_backward index_select index_select_backward _embedding_bag "
-    "_embedding_bag_dense_backward embedding_renorm_ _embedding_bag_forward_only".split()
-)
-POOL = frozenset(
-    "max_pool2d_with_indices max_pool2d_with_indices_backward max_pool3d_with_indices avg_pool2d avg_pool2d_backward "
-    "max_pool3d_with_indices_backward avg_pool3d avg_pool3d_backward _adaptive_avg_pool2d "
-    "_adaptive_avg_pool2d_backward adaptive_max_pool2d adaptive_max_pool2d_backward _adaptive_avg_pool3d "
-    "_adaptive_avg_pool3d_backward upsample_nearest2d upsample_nearest2d_backward upsample_bilinear2d "
-    "upsample_bilinear2d_backward upsample_bicubic2d upsample_bicubic2d_backward upsample_nearest3d "
-    "upsample_nearest3d_backward upsample_trilinear3d upsample_trilinear3d_backward upsample_nearest1d "
-    "upsample_nearest1d_backward _upsample_bicubic2d_aa _upsample_bilinear2d_aa max_pool2d avg_pool1d "
-    "_upsample_bilinear2d_aa_backward _upsample_bicubic2d_aa_backward adaptive_avg_pool2d grid_sampler_2d "
-    "grid_sampler_2d_backward".split()
-)
-REDUCE = frozenset(
-    "sum mean amax amin max min argmax argmin any all prod norm linalg_vector_norm var var_mean std std_mean "
-    "nll_loss_forward nll_loss2d_forward nll_loss_backward nll_loss2d_backward mse_loss l1_loss smooth_l1_loss "
-    "logsumexp cumsum cumprod binary_cross_entropy huber_loss kl_div count_nonzero aminmax std_mean "
-    "_foreach_norm".split()
-)
-ELEMENTWISE = frozenset(
-    "native_dropout native_dropout_backward threshold_backward gelu_backward silu_backward hardswish_backward "
-    "hardsigmoid_backward hardtanh_backward elu_backward leaky_relu_backward softplus_backward sigmoid_backward "
-    "tanh_backward logit_backward mish_backward _prelu_kernel _prelu_kernel_backward prelu mse_loss_backward "
-    "l1_loss_backward smooth_l1_loss_backward binary_cross_entropy_with_logits masked_fill masked_fill_ where glu "
-    "glu_backward binary_cross_entropy_backward huber_loss_backward log_sigmoid_forward log_sigmoid_backward "
-    "softshrink rsub bucketize searchsorted relu6 lerp hardshrink logical_and isin _thnn_fused_lstm_cell "
-    "rrelu_with_noise rrelu_with_noise_functional celu selu erfinv fmod clamp clamp_ isfinite "
-    "_thnn_fused_lstm_cell_backward_impl _thnn_fused_gru_cell _foreach_add_ _foreach_mul_".split()
-)
-OTHER = frozenset("sort topk _linalg_svd linalg_qr _fft_r2c _fft_c2r _fft_c2c unique_consecutive cdist _cdist_forward "
-                  "linalg_inv_ex _linalg_det _cdist_backward addr histc bincount".split())  # fmt: skip
 _CODES = ((COPY, "copy"), (POOL, "pool"), (REDUCE, "reduce"), (ELEMENTWISE, "elementwise"), (OTHER, "other"))
 
 
@@ -422,8 +367,8 @@ def _embedding_backward(call: Call) -> list[Record]:
 
 Rule = Callable[[Call], list[Record]]
 RULES: dict[str, tuple[str, Rule]] = {
-    **{name: ("gemm", _matrix) for name in "mm addmm bmm baddbmm mv addmv dot _int_mm".split()},
-    **{name: ("conv", _convolution) for name in ("convolution", "convolution_overrideable")},
+    **dict.fromkeys(["mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "_int_mm"], ("gemm", _matrix)),
+    **dict.fromkeys(("convolution", "convolution_overrideable"), ("conv", _convolution)),
     "convolution_backward": ("conv", _convolution_backward),
     **{
         f"_scaled_dot_product_{name}_attention{end}": ("attention", _attention)
@@ -432,20 +377,28 @@ RULES: dict[str, tuple[str, Rule]] = {
     },
     "_cudnn_rnn": ("rnn", _recurrent),
     "_cudnn_rnn_backward": ("rnn", _recurrent),
-    **{
-        name: ("norm", _batch_norm)
-        for name in "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm "
-        "_batch_norm_with_update native_batch_norm_backward batch_norm_backward _batch_norm_no_update".split()
-    },
-    **{
-        name: ("norm", _layer_norm)
-        for name in "native_layer_norm native_layer_norm_backward _fused_rms_norm _fused_rms_norm_backward".split()
-    },
+    **dict.fromkeys(
+        [
+            "native_batch_norm",
+            "_native_batch_norm_legit",
+            "_native_batch_norm_legit_no_training",
+            "cudnn_batch_norm",
+            "_batch_norm_with_update",
+            "native_batch_norm_backward",
+            "batch_norm_backward",
+            "_batch_norm_no_update",
+        ],
+        ("norm", _batch_norm),
+    ),
+    **dict.fromkeys(
+        ["native_layer_norm", "native_layer_norm_backward", "_fused_rms_norm", "_fused_rms_norm_backward"],
+        ("norm", _layer_norm),
+    ),
     "native_group_norm": ("norm", _group_norm),
     "native_group_norm_backward": ("norm", _group_norm),
-    **{
-        name: ("softmax", _softmax)
-        for name in "_softmax _log_softmax _safe_softmax _softmax_backward_data _log_softmax_backward_data".split()
-    },
+    **dict.fromkeys(
+        ["_softmax", "_log_softmax", "_safe_softmax", "_softmax_backward_data", "_log_softmax_backward_data"],
+        ("softmax", _softmax),
+    ),
     "embedding_dense_backward": ("embedding", _embedding_backward),
 }

@@ -138,9 +138,7 @@ def fit_sizes(captures: Sequence[Captured], points: Sequence[int], degree: int) 
         for which, lines in first.peaks.items()
     }
     inputs = _fit([capture.input_bytes for capture in captures], where, degree)
-    return Merged(
-        counts, peaks, inputs, first.parameters, first.tensors, first.buffer_bytes, first.unmodelled, degree
-    )
+    return Merged(counts, peaks, inputs, first.parameters, first.tensors, first.buffer_bytes, first.unmodelled, degree)
 
 
 def _fit(values: list[tuple[int, int]], points: tuple[int, ...], degree: int) -> Poly:

@@ -57,6 +57,8 @@ class Plan:
         Micro-batches a step.
     checkpoint : bool
         Activation checkpointing.
+    stated : bool
+        The precision is known, not guessed.
     """
 
     graph: Graph
@@ -71,6 +73,7 @@ class Plan:
     optimizer: str = "default"
     accumulate: int = 1
     checkpoint: bool = False
+    stated: bool = True
 
     @property
     def variant(self) -> str:
@@ -93,6 +96,7 @@ class Plan:
             family=self.family,
             resolved=self.resolved,
             operators=self.scope.sum_of_operators,
+            stated=self.stated,
         )
 
 

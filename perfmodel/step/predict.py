@@ -59,7 +59,7 @@ def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | 
         When an option makes no sense, or names something unknown; the message says what to give.
     """
     if not isinstance(model, str | Graph):
-        from perfmodel.graph import capture
+        from perfmodel.graph.capture import capture
 
         model = capture(model, *inputs, mode=options.get("mode", "train"))
     return answer(make_request(model, **options), prior or shipped_prior())
@@ -95,7 +95,7 @@ def answer(ask: Request, prior: Prior) -> Prediction:
         flops=float(found.flops.sum()),
         terms_s=dict(zip(GROUPS, groups.tolist(), strict=True)),
         model_info=dict(prior.provenance),
-        notes=_notes(ask, fits),
+        notes=_notes(ask, fits=fits),
     )
 
 
@@ -152,7 +152,7 @@ def put_together(
     total["launch"], total["h2d"] = launch, copy_s
     exposed = dict(total)
     step = device.sum(axis=-1) + launch + copy_s
-    if ask.gpus > 1 and ask.mode == "train":
+    if ask.gpus > 1 and ask.plan.scope.backward:
         shared = communication(gradient_bytes, ask.gpus, ask.gpu, total["backward"] / ask.accumulate, step_s=step)
         total["communication"], exposed["communication"] = shared.total_s, shared.exposed_s
         step = step + shared.exposed_s
@@ -226,11 +226,13 @@ def _advice(ask: Request, term: str, step: float, phases: dict[str, Phase]) -> s
     return ""
 
 
-def _notes(ask: Request, fits: bool) -> tuple[str, ...]:
+def _notes(ask: Request, *, fits: bool) -> tuple[str, ...]:
     notes = []
     if ask.graph.unmodelled:
         names = ", ".join(sorted(ask.graph.unmodelled))
         notes.append(f"operators without a cost rule, counted as memory traffic: {names}")
+    if ask.timing and ask.scope is not None and not ask.scope.stated:
+        notes.append(f"the timed region {ask.timing!r} names no part of a step: taken as a whole step of {ask.mode}")
     if not fits:
         notes.append("the step does not fit in the card's memory: the time is what it would take if it did")
     return tuple(notes)

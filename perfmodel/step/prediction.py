@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfmodel.step.evidence import Evidence
 from perfmodel.step.memory import largest_batch
 from perfmodel.step.request import Request
+
+if TYPE_CHECKING:
+    from perfmodel.step.explain import Explanation
 
 SCHEMA_VERSION = 1
 
@@ -98,6 +101,27 @@ class Prediction:
     def largest_batch(self) -> int:
         """Largest micro-batch that fits on one card (0: none does); worked out when first asked for."""
         return largest_batch(self.request)
+
+    @property
+    def step(self) -> Interval:
+        """Seconds of a step; the same as `step_s`."""
+        return self.step_s
+
+    @property
+    def epoch(self) -> Interval | None:
+        """Seconds of an epoch; the same as `epoch_s`."""
+        return self.epoch_s
+
+    @property
+    def memory(self) -> Mapping[str, float]:
+        """Peak bytes on one card by part; the same as `memory_bytes`."""
+        return self.memory_bytes
+
+    def explain(self) -> Explanation:
+        """Why the step takes as long as it does, and what would change it."""
+        from perfmodel.step.explain import explain
+
+        return explain(self)
 
     @property
     def samples_per_s(self) -> float:

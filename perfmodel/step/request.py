@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from perfmodel.efficiency.profile import Profile
-from perfmodel.errors import InputError
+from perfmodel.errors import InputError, PrecisionError
+from perfmodel.graph import optimizers
+from perfmodel.graph.catalogue import resolve
 from perfmodel.graph.graph import Graph
-from perfmodel.graph.names import resolve
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.host import Host, find_host
 from perfmodel.hardware.precision import resolve_precision
 from perfmodel.loading.model import LoaderModel
+from perfmodel.roofline.physical import VARIANT_OF
 from perfmodel.runs.stack import Stack, parse_stack
 from perfmodel.runs.timing import TimingScope, read_timing
 from perfmodel.step.compute import FULL_INFERENCE, FULL_TRAINING, Plan
@@ -63,6 +68,8 @@ class Request:
     coverage : float
         Of the interval.
     profile : Profile or None
+    timing : str
+        Words that `scope` was read from; empty where none were given.
     """
 
     graph: Graph
@@ -88,7 +95,7 @@ class Request:
     price: float | None
     coverage: float
     profile: Profile | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    timing: str = ""
 
     @property
     def plan(self) -> Plan:
@@ -133,34 +140,42 @@ def make_request(
     price: float | None = None,
     coverage: float = 0.9,
     profile: Profile | None = None,
+    resolved: str | None = None,
 ) -> Request:
-    """Check a question and fill in its defaults; the arguments are those of `perfmodel.predict`."""
-    for name, value in (("batch", batch), ("gpus", gpus), ("accumulate", accumulate)):
-        _positive_int(name, value)
+    """Check a question and fill in its defaults; the arguments are those of `perfmodel.predict`.
+
+    Raises
+    ------
+    InputError
+        When an argument makes no sense or names something unknown.
+    """
+    for name, value in (("batch", batch), ("gpus", gpus), ("accumulate", accumulate), ("dataset_size", dataset_size)):
+        if value is not None:
+            whole(name, value)
+    whole("workers", workers, least=0)
+    _check_share_and_price(coverage, price)
     if mode not in MODES:
         raise InputError(f"mode {mode!r} is unknown", f"give one of {', '.join(MODES)}")
-    if not 0.0 < coverage < 1.0:
-        raise InputError(f"an interval cannot cover {coverage}", "give a share between 0 and 1, such as 0.9")
-    if workers < 0:
-        raise InputError(f"workers must be at least 0, not {workers}", "0 loads in the training process")
     card = gpu if isinstance(gpu, Gpu) else find_gpu(gpu)
-    graph, name, resolved, options = _network(model)
+    if profile is not None and profile.gpu != card.key:
+        raise InputError(f"the profile describes {profile.gpu}, not {card.key}", f"give --gpu {profile.gpu}")
+    graph, name, options = _network(model, size)
     machine = host if isinstance(host, Host) else find_host(host)
     chosen = stack if isinstance(stack, Stack) else parse_stack(stack or "newest", card)
     scope = read_timing(timing, "", mode) if isinstance(timing, str) else timing
     return Request(
         graph=graph,
         model=name,
-        resolved=resolved,
+        resolved=resolved or "graph",
         gpu=card,
         gpus=gpus,
-        batch=batch,
-        size=_size(graph, size, options),
+        batch=_batch(graph, batch),
+        size=_size(graph, size, options, _mode(graph, mode)),
         blocks=_blocks(graph, blocks),
-        precision=resolve_precision(precision, card),
+        precision=steps_in(precision, card),
         mode=_mode(graph, mode),
         stack=chosen,
-        optimizer=optimizer,
+        optimizer=_optimizer(optimizer),
         accumulate=accumulate,
         checkpoint=checkpoint,
         scope=scope,
@@ -172,31 +187,97 @@ def make_request(
         price=price,
         coverage=coverage,
         profile=profile,
+        timing=timing if isinstance(timing, str) else "",
     )
 
 
-def _positive_int(name: str, value: int) -> None:
-    if isinstance(value, bool) or int(value) != value or value < 1:
-        raise InputError(f"{name} must be a whole number of at least 1, not {value}", f"give --{name} 1 or more")
+def whole(name: str, value: float, *, least: int = 1) -> None:
+    """Refuse what is not a whole number of at least `least`."""
+    good = not isinstance(value, bool) and isinstance(value, int | float | np.integer) and math.isfinite(value)
+    if not good or int(value) != value or value < least:
+        label = name.replace("_", "-")
+        raise InputError(
+            f"{label} must be a whole number of at least {least}, not {value!r}", f"give --{label} {least} or more"
+        )
 
 
-def _network(model: str | Graph) -> tuple[Graph, str, str, Mapping[str, float]]:
+def _check_share_and_price(coverage: float, price: float | None) -> None:
+    if not 0.0 < coverage < 1.0:
+        raise InputError(f"an interval cannot cover {coverage}", "give a share between 0 and 1, such as 0.9")
+    if price is not None and not 0.0 <= price < math.inf:
+        raise InputError(f"price must be at least 0, not {price}", "give the price of one card for an hour")
+
+
+def _network(model: str | Graph, size: int | None) -> tuple[Graph, str, Mapping[str, Any]]:
     if isinstance(model, Graph):
-        return model, model.name, "totals" if model.family == "totals" else "graph", {}
-    graph, options = resolve(model)
-    return graph, graph.name, "graph", options
+        return model, model.name, {}
+    graph, options = resolve(model, size=size)
+    return graph, graph.name, options
 
 
-def _size(graph: Graph, size: int | None, options: Mapping[str, float]) -> int | None:
-    if graph.size_name is None or not graph.size_step:
+def steps_in(text: str, card: Gpu) -> str:
+    """Return the canonical precision of a step on a card.
+
+    Raises
+    ------
+    PrecisionError
+        When it is unknown, the card lacks it, or steps in it are not modelled (fp64).
+    """
+    found = resolve_precision(text, card)
+    if found not in VARIANT_OF:
+        raise PrecisionError(f"steps in {found} are not modelled", f"give one of {', '.join(VARIANT_OF)}")
+    return found
+
+
+def _optimizer(name: str) -> str:
+    if name != "default":
+        try:
+            optimizers.parse(name)
+        except ValueError as error:
+            reason, _, remedy = str(error).partition("; ")
+            raise InputError(reason, remedy) from None
+    return name
+
+
+def _batch(graph: Graph, batch: int) -> int:
+    if graph.fixed_batch is not None and batch != graph.fixed_batch:
+        raise InputError(
+            f"{graph.name} runs at batch {graph.fixed_batch} only, not {batch}",
+            "give inputs of that batch, or a network that accepts any",
+        )
+    return int(batch)
+
+
+def _size(graph: Graph, size: int | None, options: Mapping[str, Any], mode: str) -> int | None:
+    scaled = graph.size_name == "image_size"  # a graph captured at one image size scales with the pixels
+    if graph.size_name is None or not (graph.size_step or scaled):
         if size is not None and size != graph.default_size:
-            raise InputError(f"{graph.name} has a fixed input size", "leave the size out")
+            fixed = f" of {graph.default_size}" if graph.size_name else ""
+            raise InputError(f"{graph.name} has a fixed input size{fixed}", "leave the size out")
         return None
-    chosen = size if size is not None else int(options.get(graph.size_name, graph.default_size))
-    if chosen < 1:
-        label = graph.size_name.replace("_", "-")
-        raise InputError(f"{label} must be at least 1, not {chosen}", f"the default is {graph.default_size}")
-    return chosen
+    chosen = size if size is not None else int(options.get("size", graph.default_size))
+    label = graph.size_name.replace("_", "-")
+    if chosen != chosen or chosen < 1 or int(chosen) != chosen:
+        raise InputError(f"{label} must be a whole number of at least 1, not {chosen}", f"give --{label} 1 or more")
+    if not _computes(graph, chosen, mode):
+        raise InputError(f"{label} {chosen} is too small for {graph.name}", f"the default is {graph.default_size}")
+    return int(chosen)
+
+
+def _computes(graph: Graph, size: int, mode: str) -> bool:
+    """Whether a size leaves something to compute in every layer; sizes near the default always do."""
+    if 2 * size >= graph.default_size or not graph.size_step:
+        return True
+    ops = graph.operators(batch=graph.fixed_batch or 1, size=size, mode=mode, optimizer=None)
+    product = ops.k > 0
+    sizes = (ops.b, ops.m, ops.n)
+    usual = graph.operators(batch=graph.fixed_batch or 1, mode=mode, optimizer=None)
+    return bool(
+        np.array_equal(product, usual.k > 0)
+        and all((np.broadcast_to(one, product.shape)[product] >= 1).all() for one in sizes)
+        and (ops.read + ops.write > 0).all()
+        and (np.minimum(ops.read, ops.write) >= 0).all()
+    )
 
 
 def _blocks(graph: Graph, blocks: int | None) -> int | None:
@@ -206,9 +287,8 @@ def _blocks(graph: Graph, blocks: int | None) -> int | None:
         return None
     if blocks is None:
         return graph.default_blocks
-    if blocks < 1:
-        raise InputError(f"blocks must be at least 1, not {blocks}", "published runs use 3 to 9")
-    return blocks
+    whole("blocks", blocks)
+    return int(blocks)
 
 
 def _mode(graph: Graph, mode: str) -> str:

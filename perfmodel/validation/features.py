@@ -85,7 +85,7 @@ def _fill(
     batch = np.array([questions[i].batch for i in members])
     sizes = np.array([questions[i].size for i in members])
     size = None
-    if graph.size_name is not None and graph.size_step:
+    if graph.size_name is not None:
         size = np.where(np.isnan(sizes), float(graph.default_size), sizes)
     blocks = None if np.isnan(first.blocks) or graph.default_blocks is None else int(first.blocks)
     plan = replace(first.plan)

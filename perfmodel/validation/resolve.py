@@ -10,12 +10,13 @@ import numpy as np
 
 from perfmodel.errors import PerfmodelError, PrecisionError, UnknownGpuError, UnknownModelError
 from perfmodel.graph.graph import Graph
-from perfmodel.graph.names import resolve
+from perfmodel.graph.catalogue import resolve
 from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
-from perfmodel.hardware.precision import resolve_precision
+from perfmodel.hardware.precision import canonical_precision, resolve_precision, says_nothing
 from perfmodel.runs.rows import Runs
 from perfmodel.step.compute import Plan
+from perfmodel.step.request import steps_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +57,20 @@ def resolve_rows(runs: Runs) -> tuple[list[Question], Counter[str]]:
     for row in range(len(runs)):
         try:
             questions.append(reader.question(row))
-        except (_UnresolvedError, UnknownModelError) as error:
+        except _UnresolvedError as error:
             unresolved[str(error)] += 1
+        except PerfmodelError as error:
+            unresolved[error.reason] += 1
     return questions, unresolved
+
+
+#: Stacks from before automatic mixed precision: there, an unknown precision is fp32.
+_BEFORE_AMP = ("torch7", "caffe2", "pytorch0")
+
+
+def _is_unstated(own: str, read: str) -> bool:
+    """Whether a row says in words that its precision is unknown, and nothing else tells it."""
+    return bool(own.strip()) and says_nothing(own) and read == canonical_precision("")
 
 
 class _UnresolvedError(Exception):
@@ -68,7 +80,7 @@ class _UnresolvedError(Exception):
 class _Reader:
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
-        self.text = {name: runs.text(name) for name in ("gpu", "model", "source")}
+        self.text = {name: runs.text(name) for name in ("gpu", "model", "source", "precision")}
         names = ("batch", "image_size", "seq_len", "blocks", "params_M", "gmacs", "macts")
         self.number = {name: runs.number(name) for name in names}
         self.totals = _totals_by_name(runs)
@@ -81,11 +93,18 @@ class _Reader:
         if not batch > 0:
             raise _UnresolvedError("no batch size")
         gpus = max(1, int(self.runs.gpu_count[row]))
+        if batch < gpus:
+            raise _UnresolvedError("a global batch smaller than the number of cards")
         graph, model, resolved, size = self._network(row)
         training = bool(self.runs.training[row])
+        stack, text = self.runs.stacks[row], self.runs.precisions[row]
+        unstated = _is_unstated(self.text["precision"][row], text) and stack.era not in _BEFORE_AMP
+        if unstated:
+            text = "amp"
+        _check(graph, "train" if training else "infer", batch / gpus, float(self.number["blocks"][row]))
         plan = Plan(
-            graph=graph, mode="train" if training else "infer", precision=_precision(self.runs.precisions[row], gpu),
-            scope=self.runs.timings[row], stack=self.runs.stacks[row], model=model, family=graph.family,
+            graph=graph, mode="train" if training else "infer", precision=_precision(text, gpu), stated=not unstated,
+            scope=self.runs.timings[row], stack=stack, model=model, family=graph.family,
             resolved=resolved, campaign=self.text["source"][row],
         )  # fmt: skip
         return Question(
@@ -95,13 +114,16 @@ class _Reader:
 
     def _network(self, row: int) -> tuple[Graph, str, str, float]:
         name = self.text["model"][row]
-        found = _resolve(name) if name else None
         sizes = {key: float(self.number[key][row]) for key in ("image_size", "seq_len")}
+        image = None if np.isnan(sizes["image_size"]) else int(sizes["image_size"])
+        found = _resolve(name, image) if name else None
         if found is not None:
             graph, options = found
             size = sizes.get(graph.size_name or "", np.nan)
             if np.isnan(size):
-                size = float(options.get(graph.size_name or "", np.nan))
+                size = float(options.get("size", np.nan))
+            if size < 1:
+                raise _UnresolvedError(f"{graph.size_name} below 1")
             return graph, graph.name, "graph", size
         totals = self._totals(row, name, sizes["image_size"])
         if totals is None:
@@ -134,9 +156,9 @@ def _totals_by_name(runs: Runs) -> dict[str, tuple[float, float, float, float]]:
 
 
 @lru_cache(maxsize=8192)
-def _resolve(name: str) -> tuple[Graph, dict[str, float]] | None:
+def _resolve(name: str, image_size: int | None) -> tuple[Graph, dict[str, float]] | None:
     try:
-        return resolve(name)
+        return resolve(name, size=image_size)
     except UnknownModelError:
         return None
 
@@ -157,6 +179,16 @@ def _find_gpu(name: str) -> Gpu:
 @lru_cache(maxsize=4096)
 def _precision(text: str, gpu: Gpu) -> str:
     try:
-        return resolve_precision(text, gpu)
+        return steps_in(text, gpu)
     except PrecisionError as error:
         raise _UnresolvedError(error.reason) from None
+
+
+def _check(graph: Graph, mode: str, batch: float, blocks: float) -> None:
+    """Refuse what a graph cannot answer."""
+    if mode not in graph.modes:
+        raise _UnresolvedError(f"{graph.name} has no mode {mode!r}")
+    if graph.fixed_batch is not None and batch != graph.fixed_batch:
+        raise _UnresolvedError(f"{graph.name} is known at batch {graph.fixed_batch} only")
+    if graph.default_blocks is not None and blocks < 1:
+        raise _UnresolvedError("blocks below 1")

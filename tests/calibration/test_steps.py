@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from perfmodel.calibration import networks, steps
+from perfmodel.calibration import networks, programs, steps
 
 torch = pytest.importorskip("torch")
 
@@ -14,13 +16,25 @@ def network() -> torch.nn.Module:
     return torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
 
 
-def test_phases_add_up_to_about_the_step() -> None:
-    module = torch.nn.Sequential(*(torch.nn.Linear(512, 512) for _ in range(6)))
-    timing = steps.measure_step(module, torch.randn(256, 512), repeats=9)
+def test_phases_and_step_of_a_program_whose_times_are_known() -> None:
+    def step(probe: steps.Probe) -> None:
+        for name, seconds in (("forward", 0.01), ("backward", 0.02), ("forward", 0.01)):
+            with probe.phase(name):
+                time.sleep(seconds)
+
+    program = steps.Program(step=step, parameters=7)
+    timing = steps.measure_program(program, device="cpu", repeats=5, warm_up=1)
+    assert (timing.parameters, timing.repeats, timing.peak_memory_bytes) == (7, 5, 0)
+    assert timing.step_s >= timing.step_min_s >= 0.04
+    assert timing.step_min_s < 0.4
+    assert 0.02 <= timing.phases_s["forward"] < 0.2
+    assert 0.02 <= timing.phases_s["backward"] < 0.2
+
+
+def test_phases_of_a_module() -> None:
+    timing = steps.measure_step(network(), torch.randn(4, 8), repeats=9)
     assert set(timing.phases_s) == {"forward", "loss", "backward", "optimizer"}
-    assert timing.step_min_s <= timing.step_s
-    assert sum(timing.phases_s.values()) == pytest.approx(timing.step_s, rel=0.6)
-    assert timing.parameters == 6 * (512 * 512 + 512)
+    assert timing.parameters == 8 * 16 + 16 + 16 + 1
     assert timing.repeats == 9
 
 
@@ -74,8 +88,36 @@ def test_row_has_the_columns_of_the_table() -> None:
     assert set(steps.measure_step(network(), torch.randn(4, 8)).row()) <= set(STEP_COLUMNS)
 
 
-def test_reference_networks_have_their_published_sizes() -> None:
+def test_resnet50_has_its_published_size() -> None:
     with torch.device("meta"):
-        resnet, gpt2 = networks.resnet50(), networks.gpt2()
-    assert sum(parameter.numel() for parameter in resnet.parameters()) == 25_557_032
-    assert sum(parameter.numel() for parameter in gpt2.parameters()) == 124_439_808
+        assert sum(parameter.numel() for parameter in networks.resnet50().parameters()) == 25_557_032
+
+
+def test_nested_phases_do_not_count_twice() -> None:
+    probe = steps.TimingProbe(lambda: None)
+    with probe.phase("backward"):
+        time.sleep(0.02)
+        with probe.phase("forward"):
+            time.sleep(0.05)
+        time.sleep(0.02)
+    time.sleep(0.02)
+    with probe.phase("optimizer"):
+        pass
+    assert set(probe.seconds) == {"backward", "forward", "optimizer"}
+    assert probe.seconds["forward"] == pytest.approx(0.05, abs=0.02)
+    assert probe.seconds["backward"] == pytest.approx(0.04, abs=0.02)
+    assert probe.seconds["optimizer"] < 0.01
+
+
+@pytest.mark.parametrize("case", programs.cases_for("dry"), ids=lambda case: case.workload)
+def test_the_step_of_every_workload(case: programs.StepCase) -> None:
+    program = programs._BUILDERS[case.workload](torch, case, "cpu")
+    timing = steps.measure_program(program, device="cpu", repeats=3, warm_up=1)
+    assert set(timing.phases_s) == {"forward", "loss", "backward", "optimizer"}
+    assert all(seconds > 0 for seconds in timing.phases_s.values())
+
+
+def test_cyclegan_trains_all_four_networks() -> None:
+    case = programs.StepCase(workload="cyclegan", blocks=3, batch=1, size=32, precision="fp32")
+    assert programs._BUILDERS["cyclegan"](torch, case, "cpu").parameters == 14_123_912
+    assert {case.blocks for case in programs.cases_for("gpu")} == {0, 3, 6, 9}

@@ -1,0 +1,205 @@
+"""Steps on a grid of cards, precisions, batches and block counts: what `compare` computes with.
+
+A grid is answered precision by precision and stack by stack, for some cards at a time. Operators are evaluated once
+for each batch; because counts and parameters are linear in the blocks, two block counts give all of them, and only
+operators that differ between the two (the optimizer's) are timed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.efficiency.features import group_seconds, phase_launches
+from perfmodel.efficiency.prior import Corrections, Prior
+from perfmodel.errors import PrecisionError
+from perfmodel.graph.operators import Operators
+from perfmodel.hardware.gpu import Gpu
+from perfmodel.roofline.device import Device
+from perfmodel.roofline.physical import physical_time
+from perfmodel.runs.stack import Stack
+from perfmodel.step.compute import Plan, added_launch, launches_seconds, phase_seconds, phase_weights
+from perfmodel.step.evidence import judge
+from perfmodel.step.memory import memory_parts
+from perfmodel.step.predict import LOADER_SD, copied_bytes, copy_rate, put_together
+from perfmodel.step.request import Request, steps_in
+
+Floats = npt.NDArray[np.float64]
+
+#: Points that are put together at once: their arrays stay in the processor's cache.
+_PIECE = 8192
+
+
+class Grid:
+    """Computes all points of a grid; results have the shape (cards, precisions, batches, blocks).
+
+    Parameters
+    ----------
+    ask : Request
+        What all points share.
+    cards, stacks : sequence
+        One stack a card.
+    precisions : sequence of str
+    batches, blocks : array of int
+        Blocks ascend; one 0 for a network without blocks.
+    prior : Prior
+
+    Attributes
+    ----------
+    step, low, high : array
+        Seconds; NaN where the card lacks the precision.
+    memory : array
+        GB at the peak.
+    grade : array of str (cards, precisions)
+    """
+
+    def __init__(
+        self,
+        ask: Request,
+        cards: Sequence[Gpu],
+        stacks: Sequence[Stack],
+        precisions: Sequence[str],
+        batches: npt.NDArray[np.int64],
+        blocks: npt.NDArray[np.int64],
+        prior: Prior,
+    ) -> None:
+        self.ask, self.cards, self.stacks, self.precisions, self.prior = ask, cards, stacks, precisions, prior
+        self.batches, self.blocks = batches, blocks
+        shape = (len(cards), len(precisions), len(batches), len(blocks))
+        self.step, self.low, self.high, self.memory = (np.full(shape, np.nan) for _ in range(4))
+        self.grade = np.full(shape[:2], "-")
+
+    def run(self) -> None:
+        """Fill the results."""
+        for column, text in enumerate(self.precisions):
+            alike: dict[tuple[str, Stack], list[int]] = {}
+            for row, (card, stack) in enumerate(zip(self.cards, self.stacks, strict=True)):
+                try:
+                    alike.setdefault((steps_in(text, card), stack), []).append(row)
+                except PrecisionError:
+                    continue
+            for (name, stack), rows in alike.items():
+                self._fill(column, replace(self.ask, precision=name, stack=stack), rows)
+
+    def _fill(self, column: int, ask: Request, rows: list[int]) -> None:
+        batch = self.batches.astype(float)
+        blocks = None if ask.blocks is None else self.blocks.astype(float)
+        memory = sum(memory_parts(ask, batch[:, None], blocks).values())
+        self.memory[rows, column] = np.asarray(memory) / 1e9
+        ends = _Ends(ask.plan, self.prior, batch, ask.size, self.blocks)
+        common = _Common(
+            copied_bytes(ask, batch)[:, None],
+            np.array([4.0 * ask.graph.parameters(int(n) or None) for n in self.blocks]),
+            batch[:, None],
+        )
+        each = 1 if ask.gpus > 1 else max(1, _PIECE // self.step[0, 0].size)
+        for start in range(0, len(rows), each):
+            some = rows[start : start + each]
+            self._some_cards(some, column, replace(ask, gpu=self.cards[some[0]]), ends, common)
+
+    def _some_cards(self, rows: list[int], column: int, ask: Request, ends: _Ends, common: _Common) -> None:
+        """Fill the points of some cards at one precision; `ask.gpu` matters where several of it train together."""
+        setting, cards = ask.plan.setting, [self.cards[row] for row in rows]
+        profiles = {card.key: ask.profile for card in cards if ask.profile is not None and ask.profile.gpu == card.key}
+        corrections = [self.prior.corrections(setting, card) for card in cards]
+        corrections = [
+            profiles[card.key].apply(one, setting) if card.key in profiles else one
+            for card, one in zip(cards, corrections, strict=True)
+        ]
+        evidence = [judge(self.prior, setting, card, profiles.get(card.key)) for card in cards]
+        self.grade[rows, column] = [one.grade for one in evidence]
+        variance = np.array([one.variance for one in corrections])
+        extra = np.array([one.variance for one in evidence])
+        half = np.asarray(self.prior.half_width(variance + extra, ask.coverage))
+        spread = np.exp(LOADER_SD * half / np.maximum(np.sqrt(variance), 1e-9))
+        device, launch = ends.times(cards, corrections)
+        copy = common.copied_bytes / _by_card([copy_rate(ask, card) for card in cards])
+        for out, factor, load in (
+            (self.step, np.ones_like(half), np.ones_like(half)),
+            (self.low, np.exp(-half), 1.0 / spread),
+            (self.high, np.exp(half), spread),
+        ):
+            out[rows, column] = put_together(
+                ask,
+                device * _by_card(factor)[..., None],
+                launch * _by_card(factor),
+                batch=common.batch,
+                copy_s=copy,
+                gradient_bytes=common.gradient_bytes,
+                load_factor=_by_card(load),
+            )[2]
+
+
+def _by_card(values: Any) -> Floats:
+    """One value a card, to broadcast over batches and blocks."""
+    return np.asarray(values, dtype=np.float64)[:, None, None]
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What the points of all cards share: input bytes (batches, 1), gradient bytes (blocks), samples (batches, 1)."""
+
+    copied_bytes: Floats
+    gradient_bytes: Floats
+    batch: Floats
+
+
+class _Ends:
+    """Physical seconds at the smallest and the largest block count; between them everything is linear."""
+
+    def __init__(
+        self, plan: Plan, prior: Prior, batch: Floats, size: int | None, blocks: npt.NDArray[np.int64]
+    ) -> None:
+        self.plan, self.prior = plan, prior
+        sizes = None if size is None else np.full_like(batch, float(size))
+        ends = dict.fromkeys((int(blocks[0]) or None, int(blocks[-1]) or None))
+        self.ops = [plan.operators(batch, sizes, count) for count in ends]
+        span = float(blocks[-1] - blocks[0])
+        self.share = (blocks - blocks[0]) / span if span else np.zeros(1)
+        self.changed = _differ(self.ops[0], self.ops[-1])
+        weights = phase_weights(plan)
+        self.weights = weights
+        self.host = [launches_seconds(phase_launches(ops) * weights, prior, plan.scope) for ops in self.ops]
+
+    def times(self, cards: list[Gpu], corrections: list[Corrections]) -> tuple[Floats, Floats]:
+        """Device seconds (cards, batches, blocks, 4) and what launching adds (cards, batches, blocks)."""
+        factor = np.exp(np.array([one.theta for one in corrections]))
+        total = np.exp(np.array([one.total for one in corrections]))
+        found = [phase_seconds(one, factor[:, None, :-1]) * self.weights for one in self._seconds(cards)]
+        # Phases first in memory: sums over them then run along whole rows of points.
+        device = np.moveaxis(self._between([np.moveaxis(one, -1, 0) for one in found]), 0, -1)
+        launch = added_launch(device, self._between(self.host) * _by_card(factor[:, -1]))
+        device *= _by_card(total)[..., None]
+        return device, launch * _by_card(total)
+
+    def _between(self, ends: list[Floats]) -> Floats:
+        """Values at all block counts, as a new last axis."""
+        first, last = ends[0][..., None], ends[-1][..., None]
+        result: Floats = first + (last - first) * self.share
+        return result
+
+    def _seconds(self, cards: list[Gpu]) -> list[Floats]:
+        """Physical seconds (cards, batches, 4, G) at each end."""
+        device = Device.of(cards).rows(np.arange(len(cards))[:, None])
+        time = physical_time(self.ops[0], device, self.plan.precision, self.prior.kernel)
+        found = [group_seconds(self.ops[0], time)]
+        for last in self.ops[1:]:
+            if self.changed.any():
+                part = last.select(self.changed)
+                time[..., self.changed] = physical_time(part, device, self.plan.precision, self.prior.kernel)
+            found.append(group_seconds(last, time))
+        return found
+
+
+def _differ(first: Operators, last: Operators) -> npt.NDArray[np.bool_]:
+    """Whether operators differ in anything but how often they run, shape (n,)."""
+    changed = np.zeros(len(first), dtype=bool)
+    for field in fields(Operators):
+        if field.name not in ("name", "count"):
+            a, b = (np.asarray(getattr(ops, field.name)) for ops in (first, last))
+            changed |= (a != b).reshape(-1, len(first)).any(axis=0)
+    return changed
