@@ -44,7 +44,7 @@ _TENSOR_ONLY = _AREA > 16384
 #: Elements of work space one call may touch; larger problems are cut into pieces of this size.
 _CHUNK = 1 << 18
 #: Products that one thread computes without help.
-_ONE_THREAD = 8192
+_ONE_THREAD = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ operators that differ between the two (the optimizer's) are timed twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.errors import PrecisionError
 from perfmodel.graph.operators import Operators
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.roofline.backend import thread_count
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import physical_time
 from perfmodel.runs.stack import Stack
@@ -32,6 +33,10 @@ Floats = npt.NDArray[np.float64]
 
 #: Points that are put together at once: their arrays stay in the processor's cache.
 _PIECE = 8192
+#: Operators times batches that are timed at once.
+_TIMES = 1 << 18
+#: Points that one thread answers alone.
+_ONE_THREAD = 1 << 16
 
 
 class Grid:
@@ -72,37 +77,48 @@ class Grid:
         shape = (len(cards), len(precisions), len(batches), len(blocks))
         self.step, self.low, self.high, self.memory = (np.full(shape, np.nan) for _ in range(4))
         self.grade = np.full(shape[:2], "-")
+        self._known: dict[tuple[str, bool], _Points] = {}
 
     def run(self) -> None:
-        """Fill the results."""
-        for column, text in enumerate(self.precisions):
-            alike: dict[tuple[str, Stack], list[int]] = {}
-            for row, (card, stack) in enumerate(zip(self.cards, self.stacks, strict=True)):
-                try:
-                    alike.setdefault((steps_in(text, card), stack), []).append(row)
-                except PrecisionError:
-                    continue
-            for (name, stack), rows in alike.items():
-                self._fill(column, replace(self.ask, precision=name, stack=stack), rows)
+        """Fill the results, on all cores where there is enough to do."""
+        jobs = [job for column in range(len(self.precisions)) for job in self._jobs(column)]
+        if self.step.size < _ONE_THREAD or len(jobs) < 2:
+            for job in jobs:
+                self._some_cards(job)
+            return
+        from concurrent.futures import ThreadPoolExecutor
 
-    def _fill(self, column: int, ask: Request, rows: list[int]) -> None:
-        batch = self.batches.astype(float)
-        blocks = None if ask.blocks is None else self.blocks.astype(float)
-        memory = sum(memory_parts(ask, batch[:, None], blocks).values())
-        self.memory[rows, column] = np.asarray(memory) / 1e9
-        ends = _Ends(ask.plan, self.prior, batch, ask.size, self.blocks)
-        common = _Common(
-            copied_bytes(ask, batch)[:, None],
-            np.array([4.0 * ask.graph.parameters(int(n) or None) for n in self.blocks]),
-            batch[:, None],
-        )
-        each = 1 if ask.gpus > 1 else max(1, _PIECE // self.step[0, 0].size)
-        for start in range(0, len(rows), each):
-            some = rows[start : start + each]
-            self._some_cards(some, column, replace(ask, gpu=self.cards[some[0]]), ends, common)
+        with ThreadPoolExecutor(thread_count()) as pool:
+            for _ in pool.map(self._some_cards, jobs):
+                pass
 
-    def _some_cards(self, rows: list[int], column: int, ask: Request, ends: _Ends, common: _Common) -> None:
+    def _jobs(self, column: int) -> Iterator[_Job]:
+        """Cards that share what a precision and a stack stand for, in pieces that stay in the processor's cache."""
+        alike: dict[tuple[str, Stack], list[int]] = {}
+        for row, (card, stack) in enumerate(zip(self.cards, self.stacks, strict=True)):
+            try:
+                alike.setdefault((steps_in(self.precisions[column], card), stack), []).append(row)
+            except PrecisionError:
+                continue
+        for (name, stack), rows in alike.items():
+            ask = replace(self.ask, precision=name, stack=stack)
+            points = self._points(ask)
+            self.memory[rows, column] = points.memory / 1e9
+            ends = _Ends(ask.plan, self.prior, points, self.blocks)
+            each = 1 if ask.gpus > 1 else max(1, min(_PIECE // points.memory.size, _TIMES // points.ops[0].read.size))
+            for start in range(0, len(rows), each):
+                some = rows[start : start + each]
+                yield _Job(some, column, replace(ask, gpu=self.cards[some[0]]), ends)
+
+    def _points(self, ask: Request) -> _Points:
+        key = (ask.plan.variant, ask.stack.fused_attention)
+        if key not in self._known:
+            self._known[key] = _points(ask, self.batches, self.blocks)
+        return self._known[key]
+
+    def _some_cards(self, job: _Job) -> None:
         """Fill the points of some cards at one precision; `ask.gpu` matters where several of it train together."""
+        rows, column, ask, points = job.rows, job.column, job.ask, job.ends.points
         setting, cards = ask.plan.setting, [self.cards[row] for row in rows]
         profiles = {card.key: ask.profile for card in cards if ask.profile is not None and ask.profile.gpu == card.key}
         corrections = [self.prior.corrections(setting, card) for card in cards]
@@ -116,8 +132,8 @@ class Grid:
         extra = np.array([one.variance for one in evidence])
         half = np.asarray(self.prior.half_width(variance + extra, ask.coverage))
         spread = np.exp(LOADER_SD * half / np.maximum(np.sqrt(variance), 1e-9))
-        device, launch = ends.times(cards, corrections)
-        copy = common.copied_bytes / _by_card([copy_rate(ask, card) for card in cards])
+        device, launch = job.ends.times(cards, corrections)
+        copy = points.copied_bytes / _by_card([copy_rate(ask, card) for card in cards])
         for out, factor, load in (
             (self.step, np.ones_like(half), np.ones_like(half)),
             (self.low, np.exp(-half), 1.0 / spread),
@@ -127,9 +143,9 @@ class Grid:
                 ask,
                 device * _by_card(factor)[..., None],
                 launch * _by_card(factor),
-                batch=common.batch,
+                batch=points.batch,
                 copy_s=copy,
-                gradient_bytes=common.gradient_bytes,
+                gradient_bytes=points.gradient_bytes,
                 load_factor=_by_card(load),
             )[2]
 
@@ -140,30 +156,54 @@ def _by_card(values: Any) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Common:
-    """What the points of all cards share: input bytes (batches, 1), gradient bytes (blocks), samples (batches, 1)."""
+class _Points:
+    """What the points of all cards share; arrays broadcast to (batches, blocks).
 
+    Attributes
+    ----------
+    ops : list of Operators
+        At the smallest and the largest block count; at one where there is only one.
+    changed : array of bool (n,)
+        Operators that differ between the two in more than their count.
+    memory : array
+        Bytes at the peak.
+    batch, copied_bytes, gradient_bytes : array
+    """
+
+    ops: list[Operators]
+    changed: npt.NDArray[np.bool_]
+    memory: Floats
+    batch: Floats
     copied_bytes: Floats
     gradient_bytes: Floats
-    batch: Floats
+
+
+def _points(ask: Request, batches: npt.NDArray[np.int64], blocks: npt.NDArray[np.int64]) -> _Points:
+    batch = batches.astype(float)
+    size = None if ask.size is None else np.full_like(batch, float(ask.size))
+    ends = dict.fromkeys((int(blocks[0]) or None, int(blocks[-1]) or None))
+    ops = [ask.plan.operators(batch, size, count) for count in ends]
+    parts = memory_parts(ask, batch[:, None], None if ask.blocks is None else blocks.astype(float))
+    return _Points(
+        ops=ops,
+        changed=_differ(ops[0], ops[-1]),
+        memory=np.asarray(sum(parts.values())),
+        batch=batch[:, None],
+        copied_bytes=copied_bytes(ask, batch)[:, None],
+        gradient_bytes=np.array([4.0 * ask.graph.parameters(int(count) or None) for count in blocks]),
+    )
 
 
 class _Ends:
     """Physical seconds at the smallest and the largest block count; between them everything is linear."""
 
-    def __init__(
-        self, plan: Plan, prior: Prior, batch: Floats, size: int | None, blocks: npt.NDArray[np.int64]
-    ) -> None:
-        self.plan, self.prior = plan, prior
-        sizes = None if size is None else np.full_like(batch, float(size))
-        ends = dict.fromkeys((int(blocks[0]) or None, int(blocks[-1]) or None))
-        self.ops = [plan.operators(batch, sizes, count) for count in ends]
+    def __init__(self, plan: Plan, prior: Prior, points: _Points, blocks: npt.NDArray[np.int64]) -> None:
+        self.plan, self.prior, self.points, self.ops = plan, prior, points, points.ops
         span = float(blocks[-1] - blocks[0])
         self.share = (blocks - blocks[0]) / span if span else np.zeros(1)
-        self.changed = _differ(self.ops[0], self.ops[-1])
-        weights = phase_weights(plan)
-        self.weights = weights
-        self.host = [launches_seconds(phase_launches(ops) * weights, prior, plan.scope) for ops in self.ops]
+        self.changed = points.changed
+        self.weights = phase_weights(plan)
+        self.host = [launches_seconds(phase_launches(ops) * self.weights, prior, plan.scope) for ops in self.ops]
 
     def times(self, cards: list[Gpu], corrections: list[Corrections]) -> tuple[Floats, Floats]:
         """Device seconds (cards, batches, blocks, 4) and what launching adds (cards, batches, blocks)."""
@@ -193,6 +233,16 @@ class _Ends:
                 time[..., self.changed] = physical_time(part, device, self.plan.precision, self.prior.kernel)
             found.append(group_seconds(last, time))
         return found
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Cards (their rows in the grid) at one precision (its column)."""
+
+    rows: list[int]
+    column: int
+    ask: Request
+    ends: _Ends
 
 
 def _differ(first: Operators, last: Operators) -> npt.NDArray[np.bool_]:
