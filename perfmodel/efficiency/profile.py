@@ -170,7 +170,7 @@ class Profile:
             raise InputError(f"no profile {path}", "give a file that a calibration wrote") from None
         except (OSError, UnicodeDecodeError, json.JSONDecodeError):
             raise InputError(f"{path} is not a profile", "give a JSON file that a calibration wrote") from None
-        if not isinstance(document, dict) or not _FIELDS <= document.keys():
+        if not isinstance(document, dict) or not document.keys() >= _FIELDS:
             raise InputError(f"{path} is not a profile", "give a JSON file that a calibration wrote")
         if document.get("schema_version") != SCHEMA_VERSION or document.get("terms") != list(TERMS):
             raise FailureError(f"{path} has another schema version", "calibrate again with this version")

@@ -25,7 +25,7 @@ from perfmodel.step.compute import (
     weighted,
 )
 from perfmodel.step.evidence import judge
-from perfmodel.step.memory import largest_batch, peak_memory
+from perfmodel.step.memory import peak_memory
 from perfmodel.step.prediction import Bottleneck, Interval, Phase, Prediction
 from perfmodel.step.request import Request, make_request
 
@@ -79,10 +79,10 @@ def answer(ask: Request, prior: Prior) -> Prediction:
     evidence = judge(prior, plan.setting, ask.gpu, ask.profile)
     variance = float(times.variance[0]) + evidence.variance
     half = float(prior.half_width(variance, ask.coverage))
-    phases, step = assemble(ask, times, 1.0, 1.0)
     spread = loader_spread(half, variance)
-    _, low = assemble(ask, times, float(np.exp(-half)), 1.0 / spread)
-    _, high = assemble(ask, times, float(np.exp(half)), spread)
+    phases, (step, low, high) = assemble(
+        ask, times, np.exp(np.array([0.0, -half, half])), np.array([1.0, 1.0 / spread, spread])
+    )
     memory = peak_memory(ask)
     fits = memory["peak"] <= ask.gpu.memory_gb * 1e9
     groups = found.seconds[0].sum(axis=0) * np.exp(corrections.theta[:-1] + corrections.total)
@@ -92,7 +92,6 @@ def answer(ask: Request, prior: Prior) -> Prediction:
         phases=phases,
         memory_bytes=memory,
         fits=fits,
-        largest_batch=largest_batch(ask),
         bottleneck=_bottleneck(ask, phases, step, dict(zip(GROUPS, groups.tolist(), strict=True))),
         evidence=evidence,
         flops=float(found.flops.sum()),
@@ -102,23 +101,28 @@ def answer(ask: Request, prior: Prior) -> Prediction:
     )
 
 
-def assemble(ask: Request, times: ComputeTimes, compute_factor: float, load_factor: float) -> tuple[dict[str, Phase], float]:
-    """Put the ten phases of one point together; the factors scale compute and loading for the ends of an interval."""
+def assemble(
+    ask: Request, times: ComputeTimes, compute_factors: Floats, load_factors: Floats
+) -> tuple[dict[str, Phase], list[float]]:
+    """Put the phases of one point together; the factors scale compute and loading for the ends of an interval.
+
+    Returns the ten phases with the first factors, and the step with each.
+    """
     batch = np.array([float(ask.batch)])
     total, exposed, step = put_together(
         ask,
-        times.device * compute_factor,
-        times.launch * compute_factor,
+        times.device * compute_factors[:, None],
+        times.launch * compute_factors,
         batch=batch,
-        copy_s=input_copy_s(ask, batch),
+        copy_s=np.repeat(input_copy_s(ask, batch), len(compute_factors)),
         gradient_bytes=np.array([4.0 * ask.graph.parameters(ask.blocks)]),
-        load_factor=load_factor,
+        load_factor=load_factors,
     )
     phases = {
         name: Phase(total=float(total[name][0]), exposed=float(exposed[name][0])) if name in total else _EMPTY
         for name in PHASES
     }
-    return phases, float(step[0])
+    return phases, step.tolist()
 
 
 def loader_spread(half_width: float, variance: float) -> float:
@@ -137,7 +141,7 @@ def put_together(
     batch: Floats,
     copy_s: Floats,
     gradient_bytes: Floats,
-    load_factor: float = 1.0,
+    load_factor: Floats | float = 1.0,
 ) -> tuple[dict[str, Floats], dict[str, Floats], Floats]:
     """Total and exposed seconds of phases, and the step, for points that share card, host and loader.
 
@@ -148,7 +152,7 @@ def put_together(
     device : array (..., 4)
         Device seconds by graph phase.
     launch, batch, copy_s, gradient_bytes : array (...)
-    load_factor : float
+    load_factor : float or array (...)
         Scales the loader's time.
     """
     total = {name: device[..., code] for code, name in enumerate(GRAPH_PHASES)}
@@ -173,15 +177,22 @@ def put_together(
 
 def input_copy_s(ask: Request, batch: Floats) -> Floats:
     """Seconds that copying the input adds: pinned for a whole step, what the words say for a timed region."""
-    scope = ask.scope
-    if ask.gpu.arch == CPU_ARCH or (scope is not None and not scope.h2d_copy):
+    return copied_bytes(ask, batch) / copy_rate(ask, ask.gpu)
+
+
+def copied_bytes(ask: Request, batch: Floats) -> Floats:
+    """Input bytes that the timed region copies."""
+    if ask.gpu.arch == CPU_ARCH or (ask.scope is not None and not ask.scope.h2d_copy):
         return np.zeros_like(batch)
     size = None if ask.size is None else np.full_like(batch, float(ask.size))
-    nbytes = ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
-    pageable = scope is not None and scope.pageable
-    rate = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(ask.gpu))
-    result: Floats = nbytes / (rate * 1e9)
-    return result
+    return ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
+
+
+def copy_rate(ask: Request, gpu: Gpu) -> float:
+    """Bytes a second of copies from the request's host to a card."""
+    pageable = ask.scope is not None and ask.scope.pageable
+    gbs = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(gpu))
+    return gbs * 1e9
 
 
 def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dict[str, float]) -> Bottleneck:
