@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.efficiency.features import GROUPS
 from perfmodel.hardware.clocks import REFERENCE_W_PER_TFLOP, process_of
 from perfmodel.hardware.gpu import Gpu
-from perfmodel.efficiency.features import GROUPS
 
 Floats = npt.NDArray[np.float64]
 

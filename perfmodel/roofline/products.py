@@ -8,6 +8,7 @@ fp32 products show (see docs/model.md); the numbers are `KernelCoefficients`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,7 @@ def product_time(
     return out.reshape(shape)
 
 
-def _best_time(columns: list[npt.NDArray[np.generic]], c: KernelCoefficients) -> Floats:
+def _best_time(columns: list[npt.NDArray[Any]], c: KernelCoefficients) -> Floats:
     b, m, n, k, itemsize, traffic, flops, tensor, plain, least_rows, sm, bandwidth, l2_bytes, old = columns
     grid_m, grid_n = np.ceil(m / _ROWS), np.ceil(n / _COLS)
     tiles = b * grid_m * grid_n * _SPLIT

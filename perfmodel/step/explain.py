@@ -14,8 +14,8 @@ from perfmodel.hardware.gpu import find_gpu
 from perfmodel.hardware.precision import resolve_precision
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF, physical_time
-from perfmodel.step.prediction import Prediction
 from perfmodel.step.predict import answer
+from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
 
 _CARDS = ("t4", "rtx3060", "v100", "rtx3090", "a100", "rtx4090", "h100")

@@ -11,7 +11,6 @@ from perfmodel.efficiency.features import GROUPS
 from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.operators import PHASES as GRAPH_PHASES
-from perfmodel.hardware.gpu import Gpu
 from perfmodel.instrument.phases import PHASES
 from perfmodel.loading.model import recommend_workers, step_with_loading
 from perfmodel.step.communication import communication, pcie_gbs
@@ -36,7 +35,9 @@ PINNED_EFFICIENCY = 0.8
 LOADER_SD = 0.20
 
 
-def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any) -> Prediction:
+def predict(
+    model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any
+) -> Prediction:
     """Predict a step of training or inference.
 
     Parameters
@@ -101,7 +102,9 @@ def answer(ask: Request, prior: Prior) -> Prediction:
     )
 
 
-def assemble(ask: Request, times: ComputeTimes, compute_factor: float, load_factor: float) -> tuple[dict[str, Phase], float]:
+def assemble(
+    ask: Request, times: ComputeTimes, compute_factor: float, load_factor: float
+) -> tuple[dict[str, Phase], float]:
     """Put the ten phases of one point together; the factors scale compute and loading for the ends of an interval."""
     batch = np.array([float(ask.batch)])
     total, exposed, step = put_together(
@@ -194,7 +197,9 @@ def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dic
     }
     term = max(terms, key=lambda name: terms[name])
     share = 100.0 * terms[term] / step if step > 0 else 0.0
-    return Bottleneck(term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}")
+    return Bottleneck(
+        term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}"
+    )
 
 
 _TERM_TEXT = {

@@ -56,8 +56,9 @@ def test_levels_are_those_of_the_factors() -> None:
 
 def test_levels_name_what_they_depend_on() -> None:
     known = group_levels(PLAIN, "Volta")
-    assert known["layout"] == "amp|nhwc"
-    assert known["compiled"] == "amp|compiled"
+    assert all(known.values())
+    other = group_levels(replace(PLAIN, precision="fp32"), "Volta")
+    assert {name for name in known if known[name] != other[name]} >= {"engine", "era", "version", "layout", "arch"}
     plain = group_levels(replace(PLAIN, layout="nchw", compiled=False), "Volta")
     assert (plain["layout"], plain["compiled"]) == ("", "")
     whole = total_levels(replace(PLAIN, campaign=""), "v100-sxm2-16", "Volta")
@@ -114,8 +115,9 @@ def test_unseen_levels_have_no_effect_and_widen() -> None:
 
 
 def test_effects_add_up() -> None:
-    group = {"engine": {"amp": np.full(WIDTH, 0.1)}, "compiled": {"amp|compiled": np.full(WIDTH, -0.3)},
-             "layout": {"fp32|nhwc": np.full(WIDTH, 9.0)}}  # fmt: skip
+    levels = group_levels(PLAIN, CARD.arch)
+    group = {"engine": {levels["engine"]: np.full(WIDTH, 0.1)}, "compiled": {levels["compiled"]: np.full(WIDTH, -0.3)},
+             "layout": {"another": np.full(WIDTH, 9.0)}}  # fmt: skip
     total = {"gpu": {CARD.key: 0.05, "k80": 9.0}, "model": {"resnet50": 0.02}}
     found = empty(group=group, total=total, cards={CARD.key: (0.01, 0.02)}).corrections(PLAIN, CARD)
     assert found.total == pytest.approx(0.07)
