@@ -65,7 +65,9 @@ def operator_groups(ops: Operators) -> npt.NDArray[np.intp]:
         kind == KIND_CODE["norm"],
     ]
     names = ("depthwise", "optimizer", "batched", "conv_backward", "conv", "gemm_backward", "gemm", "norm")
-    return np.select(conditions, [GROUP_CODE[name] for name in names], default=GROUP_CODE["elementwise"]).astype(np.intp)
+    return np.select(conditions, [GROUP_CODE[name] for name in names], default=GROUP_CODE["elementwise"]).astype(
+        np.intp
+    )
 
 
 def step_features(ops: Operators, device: Device, precision: str, c: KernelCoefficients) -> StepFeatures:

@@ -204,4 +204,4 @@ def shipped_prior() -> Prior:
     return Prior.from_dict(json.loads(gzip.decompress(PRIOR_FILE.read_bytes())))
 
 
-assert WIDTH == len(covariate_masks()[0])
+assert len(covariate_masks()[0]) == WIDTH

@@ -13,8 +13,8 @@ from perfmodel.hardware.gpu import Gpu
 
 Floats = npt.NDArray[np.float64]
 
-#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and four
-#: schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
+#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and
+#: four schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
 _ISSUE = {"Kepler": 128.0 / 192.0}
 
 

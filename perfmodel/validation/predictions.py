@@ -69,9 +69,7 @@ def predict_questions(
     return Predictions(step, np.asarray(prior.half_width(variance, coverage)))
 
 
-def _corrections(
-    questions: Sequence[Question], prior: Prior
-) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
+def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
     """Distinct corrections, which of them each question has, and the variance that evidence adds to each."""
     known: dict[tuple[object, Gpu], int] = {}
     corrections: list[Corrections] = []
