@@ -56,7 +56,9 @@ COVARIATES = ("power", "balance", "l2", "gddr")
 COVARIATE_SD = 0.15
 WIDTH = len(GROUPS) + 1
 LAUNCH = len(GROUPS)
-_COMPUTE = np.array([name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False])
+_COMPUTE = np.array(
+    [name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False]
+)
 _MEMORY = np.array([name in {"depthwise", "norm", "elementwise", "optimizer"} for name in GROUPS] + [False])
 
 
@@ -171,5 +173,5 @@ def card_offsets(product: float, memory: float) -> Floats:
 
 
 def covariate_masks() -> npt.NDArray[np.bool_]:
-    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): arithmetic groups first, then memory groups."""
+    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): first on arithmetic, then on memory groups."""
     return np.concatenate([np.tile(_COMPUTE, (len(COVARIATES), 1)), np.tile(_MEMORY, (len(COVARIATES), 1))])

@@ -246,9 +246,13 @@ def _prices(price: float | Mapping[str, float] | None, cards: Sequence[Gpu]) -> 
     for name, value in price.items():
         key = find_gpu(name).key
         if not 0.0 <= value < np.inf:
-            raise InputError(f"price of {name} must be at least 0, not {value}", "give the price of one card for an hour")
+            raise InputError(
+                f"price of {name} must be at least 0, not {value}", "give the price of one card for an hour"
+            )
         if key not in {card.key for card in cards}:
-            raise InputError(f"there is a price for {name}, which is not compared", f"add it to the cards: --gpu {name}")
+            raise InputError(
+                f"there is a price for {name}, which is not compared", f"add it to the cards: --gpu {name}"
+            )
         known[key] = float(value)
     return np.array([known.get(card.key, np.nan) for card in cards])
 
