@@ -32,13 +32,15 @@ GROUP_FACTORS = {
     "version": 0.3,
     "layout": 0.25,
     "compiled": 0.35,
+    "compiled_engine": 0.2,
     "arch": 0.1,
 }
 #: Effects on the whole step, with prior standard deviations (log).
 TOTAL_FACTORS = {
     "campaign_mode": 0.15,
     "stack_mode": 0.10,
-    "gpu": 0.08,
+    "arch_campaign": 0.12,
+    "gpu": 0.12,
     "gpu_engine": 0.08,
     "arch_engine": 0.08,
     "model": 0.12,
@@ -114,7 +116,8 @@ def group_levels(setting: Setting, arch: str) -> dict[str, str]:
         "era": "" if setting.operators else f"{e}|{setting.era}",
         "version": f"{e}|{setting.version}",
         "layout": f"{e}|nhwc" if setting.layout == "nhwc" else "",
-        "compiled": f"{e}|compiled" if setting.compiled else "",
+        "compiled": "compiled" if setting.compiled else "",
+        "compiled_engine": f"{e}|compiled" if setting.compiled else "",
         "arch": "" if setting.operators else f"{e}|{arch}",
     }
 
@@ -126,7 +129,8 @@ def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
     return {
         "campaign_mode": f"{campaign}|{setting.mode}" if campaign else "",
         "stack_mode": f"{campaign}|{stack}" if campaign else "",
-        "gpu": "" if setting.operators else gpu_key,
+        "gpu": f"{gpu_key} kernels" if setting.operators else gpu_key,
+        "arch_campaign": f"{arch}|{campaign}" if campaign else "",
         "gpu_engine": f"{gpu_key}|{e}",
         "arch_engine": f"{arch}|{e}",
         "model": setting.model,
