@@ -2,8 +2,8 @@
 
     python benchmarks/predict_speed.py [--repeats N] [--output FILE]
 
-Alternatives are timed in turn, in rounds, and medians are reported with the processor time beside the wall time, so that
-a machine that does something else at the same time shows. Needs nothing but the installed package.
+Medians are reported with the processor time beside the wall time, so that it shows when the machine does something else
+at the same time. Needs nothing but the installed package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ OUTPUT = Path(__file__).parent / "results" / "predict_speed.json"
 MAIN_JOB = ("-m", "perfmodel", "predict", "--gpu", "p100", "--blocks", "6")
 IMPORT_NUMPY = ("-c", "import numpy")
 #: Grids of `compare` on all cards: many block counts, which are cheap, and few, which is the harder case.
-GRIDS: dict[str, dict[str, Sequence[Any]]] = {
+GRIDS: dict[str, dict[str, Any]] = {
     "many blocks": {"batch": range(1, 65), "precision": ("fp32", "tf32", "amp"), "blocks": range(3, 61)},
     "few blocks": {"batch": range(1, 401), "precision": ("fp32", "tf32", "amp", "fp16"), "blocks": range(3, 10)},
 }
@@ -63,7 +63,7 @@ def measure_predict(calls: int) -> dict[str, float]:
     }
 
 
-def measure_compare(grid: dict[str, Sequence[Any]], repeats: int) -> dict[str, float]:
+def measure_compare(grid: dict[str, Any], repeats: int) -> dict[str, float]:
     """Points a second, with intervals; points whose precision the card lacks are not counted."""
     cards = [gpu.key for gpu in gpus()]
     points = int(np.isfinite(compare("cyclegan", gpu=cards, **grid).high_s).sum())
