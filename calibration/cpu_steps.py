@@ -22,7 +22,7 @@ from perfmodel.step.predict import predict
 
 from .cpu_profile import clock_for, torch_threads
 from .programs import StepCase, build_program
-from .steps import Program, module_program
+from .steps import Probe, Program, module_program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +110,14 @@ def measure_point(point: Point, threads: int, *, repeats: int = 15, warm_up: int
     clock = clock_for(threads)
     with torch_threads(threads) as torch:
         torch.manual_seed(0)
-        program = program_of(point)
+        program, probe = program_of(point), Probe()
         for _ in range(warm_up):
-            program.run()
+            program.step(probe)
         seconds: list[float] = []
         end = time.monotonic() + budget_s
         while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < end):
             start = clock()
-            program.run()
+            program.step(probe)
             seconds.append(clock() - start)
     return seconds
 
