@@ -26,6 +26,7 @@ from perfmodel.efficiency.levels import (
 )
 from perfmodel.errors import FailureError
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.coefficients import KernelCoefficients
 
 Floats = npt.NDArray[np.float64]
@@ -97,7 +98,12 @@ class Prior:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def corrections(self, setting: Setting, gpu: Gpu) -> Corrections:
-        """Sum the effects that apply to a run on a card."""
+        """Sum the effects that apply to a run on a card; a processor has none but what its own profile leaves open."""
+        if gpu.arch == CPU_ARCH:
+            from perfmodel.efficiency.cpu import corrections_of
+
+            theta, variance = corrections_of(gpu, WIDTH)
+            return Corrections(theta=theta, total=0.0, variance=variance)
         double = np.tile(covariates(gpu, setting), 2) * self.covariate
         theta = double @ covariate_masks() + card_offsets(*self.cards.get(gpu.key, (0.0, 0.0)))
         variance = self.noise**2

@@ -23,7 +23,7 @@ from perfmodel.graph.records import NUMERIC
 from perfmodel.graph.table import OperatorTable
 
 TEMPLATES = "templates.json"
-_NAME_BONUS = 0.7
+_NAME_BONUS = 2.0
 _ITERATIONS = 40
 
 

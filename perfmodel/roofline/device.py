@@ -88,7 +88,12 @@ class Device:
 
     def along(self, chosen: npt.NDArray[np.bool_]) -> Device:
         """Restrict columns that hold one value an operator to some operators; columns that broadcast stay."""
+        if len(chosen) > 1 and all(getattr(self, name).shape[-1] == 1 for name in _COLUMNS):
+            return self
         return Device(**{field.name: pick(getattr(self, field.name), chosen) for field in fields(self)})
+
+
+_COLUMNS = tuple(field.name for field in fields(Device))
 
 
 def pick(array: npt.NDArray[Any], chosen: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
