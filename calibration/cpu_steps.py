@@ -20,7 +20,7 @@ from perfmodel.errors import FailureError
 from perfmodel.hardware.cpu import local_cpu
 from perfmodel.step.predict import predict
 
-from .cpu_profile import clock_for, torch_threads
+from .cpu_clock import clock_for, torch_threads
 from .programs import StepCase, build_program
 from .steps import Probe, Program, module_program
 
