@@ -83,8 +83,9 @@ def write_accuracy(path: Path, results: Results, prior: Prior) -> None:
 
 
 def _introduction(results: Results, prior: Prior) -> list[str]:
-    resolved, graph = len(results.everything.questions), sum(
-        one.plan.resolved == "graph" for one in results.everything.questions
+    resolved, graph = (
+        len(results.everything.questions),
+        sum(one.plan.resolved == "graph" for one in results.everything.questions),
     )
     lines = [
         "# Accuracy",
@@ -102,7 +103,10 @@ def _introduction(results: Results, prior: Prior) -> list[str]:
         f"Repeat-noise floor: {repeat_noise(results.everything):.2f} % (median spread of repeated settings).",
     ]
     if results.unresolved:
-        lines += ["", "Rows that do not resolve: " + "; ".join(f"{n} {why}" for why, n in results.unresolved.most_common(12))]
+        lines += [
+            "",
+            "Rows that do not resolve: " + "; ".join(f"{n} {why}" for why, n in results.unresolved.most_common(12)),
+        ]
     del prior
     return lines
 
@@ -128,7 +132,9 @@ def _summary(results: Results) -> list[str]:
             if chosen.any():
                 lines.append(_line(label, score_cells(fold, results.table, half, chosen).overall))
     half = np.full(len(graph), 0.1)
-    lines.append(_line("rows that were fitted (for comparison)", score_cells(results.fitted, results.table, half).overall))
+    lines.append(
+        _line("rows that were fitted (for comparison)", score_cells(results.fitted, results.table, half).overall)
+    )
     return lines
 
 
@@ -156,9 +162,7 @@ def _intervals(results: Results) -> list[str]:
 
 
 def _worst(fold: Fold, table: Table, key: Strings, half: npt.NDArray[np.float64]) -> str:
-    covered = {
-        str(value): score_cells(fold, table, half, key == value).overall.coverage90 for value in np.unique(key)
-    }
+    covered = {str(value): score_cells(fold, table, half, key == value).overall.coverage90 for value in np.unique(key)}
     name = min(covered, key=lambda value: covered[value])
     return f"{covered[name]:.0f} ({name})"
 
@@ -171,7 +175,9 @@ def _details(results: Results) -> list[str]:
     for gpu in np.unique(key):
         lines.append(_line(str(gpu), score_cells(fold, results.table, half, key == gpu).overall))
     lines += ["", "## Each cell with its card left out", "", _HEAD]
-    lines += [_line(name.replace("|", " / "), one) for name, one in score_cells(fold, results.table, half).cells.items()]
+    lines += [
+        _line(name.replace("|", " / "), one) for name, one in score_cells(fold, results.table, half).cells.items()
+    ]
     fold, key = _fold(results, "family")
     half = cross_conformal(fold, results.table, key)
     lines += ["", "## Each left-out network family", "", _HEAD]
@@ -200,6 +206,9 @@ def _kernels(scores: list[KernelScore]) -> list[str]:
             f"| {one.source} | {one.precision} | {one.cls} | {one.gpu} | {one.n} | {one.median:.1f} | {one.mean:.1f} |"
             f" {one.roofline_median:.1f} | {one.roofline_mean:.1f} |"
         )
-    means = [np.mean([getattr(one, name) for one in scores]) for name in ("median", "mean", "roofline_median", "roofline_mean")]
+    means = [
+        np.mean([getattr(one, name) for one in scores])
+        for name in ("median", "mean", "roofline_median", "roofline_mean")
+    ]
     lines.append("| all | | | | | " + " | ".join(f"{value:.1f}" for value in means) + " |")
     return lines

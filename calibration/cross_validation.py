@@ -103,7 +103,9 @@ def fit_table(
     rows = step_rows(table.questions, found, table.phase, kernels.cards)
     steps = fit_steps(rows, start=start, iterations=iterations)
     baselines = fit_baselines(table.questions, found, table.cell)
-    return Fitted(prior_from(kernels.coefficients, steps, rows, cards=kernels.cards, baselines=baselines), kernels, steps)
+    return Fitted(
+        prior_from(kernels.coefficients, steps, rows, cards=kernels.cards, baselines=baselines), kernels, steps
+    )
 
 
 def answer_table(table: Table, found: QuestionFeatures, prior: Prior) -> Fold:

@@ -15,7 +15,11 @@ from perfmodel.roofline.physical import physical_time
 Floats = npt.NDArray[np.float64]
 
 #: Coefficients that kernel rows identify; the others keep their defaults or are fitted on whole steps.
-FITTED = tuple(name for name in NAMES if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"})
+FITTED = tuple(
+    name
+    for name in NAMES
+    if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"}
+)
 _PRIOR_SD, _EFFECT_SD, _FLOOR_SD = 0.6, 0.10, 0.6
 #: What is known beforehand: full tiles reach most of the peak, and streaming kernels most of the bandwidth, on any card.
 _TIGHT = {
@@ -49,7 +53,8 @@ class KernelFit:
         """Effects on products and memory traffic by card."""
         keys = {gpu for gpu, _ in self.effects}
         return {
-            key: (self.effects.get((key, "product"), 0.0), self.effects.get((key, "bytes"), 0.0)) for key in sorted(keys)
+            key: (self.effects.get((key, "product"), 0.0), self.effects.get((key, "bytes"), 0.0))
+            for key in sorted(keys)
         }
 
     def floor(self, source: str, gpu: str, cls: str) -> float:
@@ -76,9 +81,7 @@ def predict_rows(rows: KernelRows, fit: KernelFit) -> Floats:
     """Seconds as they would be measured: physical time, card effect and floor."""
     group = np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes")
     effect = np.array([fit.effects.get((gpu, g), 0.0) for gpu, g in zip(rows.gpu, group, strict=True)])
-    floor = np.array(
-        [fit.floor(*key) for key in zip(rows.source, rows.gpu, rows.cls, strict=True)]
-    )
+    floor = np.array([fit.floor(*key) for key in zip(rows.source, rows.gpu, rows.cls, strict=True)])
     result: Floats = device_time(rows, fit.coefficients) * np.exp(effect) + floor
     return result
 

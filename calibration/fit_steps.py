@@ -66,7 +66,9 @@ class StepRows:
 
     def select(self, index: npt.NDArray[np.generic]) -> StepRows:
         """Some of the rows."""
-        plain = {name: getattr(self, name)[index] for name in ("seconds", "host", "extra", "time_s", "covariates", "cell")}
+        plain = {
+            name: getattr(self, name)[index] for name in ("seconds", "host", "extra", "time_s", "covariates", "cell")
+        }
         groups = {name: levels[index] for name, levels in self.group_levels.items()}
         totals = {name: levels[index] for name, levels in self.total_levels.items()}
         return StepRows(**plain, group_levels=groups, total_levels=totals)
@@ -97,9 +99,7 @@ def _layout(rows: StepRows) -> tuple[list[tuple[str, str, int, list[str]]], int]
     return blocks, at
 
 
-def _identifiable(
-    name: str, levels: npt.NDArray[np.str_], factors: dict[str, npt.NDArray[np.str_]]
-) -> list[str]:
+def _identifiable(name: str, levels: npt.NDArray[np.str_], factors: dict[str, npt.NDArray[np.str_]]) -> list[str]:
     """Levels that do not merely repeat a level of the factor they refine: those would only split its effect in two."""
     parent = _REFINES.get(name)
     known, index, inverse, count = np.unique(levels, return_index=True, return_inverse=True, return_counts=True)

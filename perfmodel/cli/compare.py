@@ -19,9 +19,7 @@ class Price(click.ParamType):
 
     name = "price"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | dict[str, float]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | dict[str, float]:
         """Read the prices."""
         if isinstance(value, float | dict):
             return value
@@ -56,9 +54,7 @@ def command(**values: Any) -> None:
     from perfmodel.step.compare import compare
 
     axes = {name: values[name] for name in ("gpu", "batch", "blocks", "precision", "price")}
-    found = compare(
-        choose_model(values), **axes, **shared_options(values), profile=read_profile(values["profile"])
-    )
+    found = compare(choose_model(values), **axes, **shared_options(values), profile=read_profile(values["profile"]))
     if values["csv_path"] is not None:
         _write_csv(Path(values["csv_path"]), found.columns())
     if values["as_json"]:

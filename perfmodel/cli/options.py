@@ -98,7 +98,9 @@ def common_options(function: Function) -> Function:
         click.option("--workload", default=None, help="Shipped workload: cyclegan (default), pilotnet, dmnet_cnn, ..."),
         click.option("--model", default=None, help="Zoo name, timm:NAME, or package.module:function."),
         click.option("--totals", default=None, help="params=..,gmacs=..,macts=.. (millions, 10^9, millions)."),
-        click.option("--gpus", type=WholeNumber(), default=1, show_default=True, help="Cards that train data-parallel."),
+        click.option(
+            "--gpus", type=WholeNumber(), default=1, show_default=True, help="Cards that train data-parallel."
+        ),
         click.option("--image-size", type=WholeNumber(), default=None, help="Side of a square image."),
         click.option("--seq-len", type=WholeNumber(), default=None, help="Sequence length."),
         click.option("--mode", type=click.Choice(["train", "infer"]), default="train", show_default=True, help="Step."),
@@ -106,7 +108,9 @@ def common_options(function: Function) -> Function:
         click.option("--optimizer", default="default", help="adam, adamw, sgd, ... (_fused, _loop)."),
         click.option("--accumulate", type=WholeNumber(), default=1, help="Micro-batches before a weight update."),
         click.option("--checkpoint-activations", is_flag=True, help="Recompute activations in the backward pass."),
-        click.option("--timing", default=None, help="Timed region in words, as tables state it ('forward + backward')."),
+        click.option(
+            "--timing", default=None, help="Timed region in words, as tables state it ('forward + backward')."
+        ),
         click.option("--campaign", default="", help="Measuring campaign (a table's source) whose habits apply."),
         click.option("--host", default="default", show_default=True, help="default, laptop, server, colab, local, ..."),
         click.option("--loader", default="torch", show_default=True, help="torch, native, opencv, grain, none."),

@@ -56,7 +56,9 @@ COVARIATES = ("power", "balance", "l2", "gddr")
 COVARIATE_SD = 0.15
 WIDTH = len(GROUPS) + 1
 LAUNCH = len(GROUPS)
-_COMPUTE = np.array([name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False])
+_COMPUTE = np.array(
+    [name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False]
+)
 _MEMORY = np.array([name in {"depthwise", "norm", "elementwise", "optimizer"} for name in GROUPS] + [False])
 
 

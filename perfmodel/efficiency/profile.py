@@ -93,7 +93,9 @@ class Profile:
         mean, covariance, count = self.mean.copy(), self.covariance.copy(), self.observations
         for one in observations:
             if not (0 < one.measured_s < np.inf and 0 < one.predicted_s < np.inf):
-                raise InputError(f"an observed time of {one.measured_s} s cannot update a profile", "times are positive")
+                raise InputError(
+                    f"an observed time of {one.measured_s} s cannot update a profile", "times are positive"
+                )
             a = np.asarray(one.shares, dtype=np.float64)
             residual = np.log(one.measured_s / one.predicted_s) - a @ mean
             gain = covariance @ a / (a @ covariance @ a + OBSERVATION_SD**2)

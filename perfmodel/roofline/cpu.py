@@ -224,9 +224,9 @@ def _transposed(ops: Operators) -> npt.NDArray[np.bool_]:
     """Forward passes of transposed convolutions: their product is counted on a grid that the stride leaves empty."""
     full = 2.0 * ops.b * ops.m * ops.n * ops.k
     sparse = (full > 1.5 * ops.flops).reshape(-1, len(ops.kind)).any(axis=0)
-    result: npt.NDArray[np.bool_] = sparse & (ops.pass_ == PASS_CODE["fwd"]) & (ops.flops > 0).reshape(
-        -1, len(ops.kind)
-    ).any(axis=0)
+    result: npt.NDArray[np.bool_] = (
+        sparse & (ops.pass_ == PASS_CODE["fwd"]) & (ops.flops > 0).reshape(-1, len(ops.kind)).any(axis=0)
+    )
     return result
 
 
@@ -300,7 +300,9 @@ def byte_seconds(working_set: Floats, c: CpuCoefficients) -> Floats:
     return result
 
 
-def operator_seconds(work: Work, c: CpuCoefficients, *, working_set: Floats, half: npt.NDArray[np.bool_] | bool = False) -> Floats:
+def operator_seconds(
+    work: Work, c: CpuCoefficients, *, working_set: Floats, half: npt.NDArray[np.bool_] | bool = False
+) -> Floats:
     """Seconds of one call of each operator, without what the framework adds to a call.
 
     Parameters

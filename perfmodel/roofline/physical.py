@@ -148,7 +148,12 @@ def _product_time(ops: Operators, chosen: Bools, device: Device, precision: str,
 
 
 def _memory(device: Device, c: KernelCoefficients) -> dict[str, npt.NDArray[Any]]:
-    return {"sm": device.sm, "bandwidth": _bandwidth(device, c) * c.product_memory, "l2_bytes": device.l2_bytes, "old": device.old}
+    return {
+        "sm": device.sm,
+        "bandwidth": _bandwidth(device, c) * c.product_memory,
+        "l2_bytes": device.l2_bytes,
+        "old": device.old,
+    }
 
 
 def _winograd_time(

@@ -229,9 +229,7 @@ def _processor_points(grid: Grid, row: int, ask: Request) -> None:
             continue
         for at in np.ndindex(len(grid.batches), len(grid.blocks)):
             batch, blocks = int(grid.batches[at[0]]), int(grid.blocks[at[1]]) or None
-            one = answer(
-                replace(ask, gpu=grid.cards[row], precision=precision, batch=batch, blocks=blocks), grid.prior
-            )
+            one = answer(replace(ask, gpu=grid.cards[row], precision=precision, batch=batch, blocks=blocks), grid.prior)
             place = (row, column, *at)
             grid.step[place], grid.low[place], grid.high[place] = one.step_s.median, one.step_s.low, one.step_s.high
             grid.memory[place] = one.memory_bytes["peak"] / 1e9
@@ -246,9 +244,13 @@ def _prices(price: float | Mapping[str, float] | None, cards: Sequence[Gpu]) -> 
     for name, value in price.items():
         key = find_gpu(name).key
         if not 0.0 <= value < np.inf:
-            raise InputError(f"price of {name} must be at least 0, not {value}", "give the price of one card for an hour")
+            raise InputError(
+                f"price of {name} must be at least 0, not {value}", "give the price of one card for an hour"
+            )
         if key not in {card.key for card in cards}:
-            raise InputError(f"there is a price for {name}, which is not compared", f"add it to the cards: --gpu {name}")
+            raise InputError(
+                f"there is a price for {name}, which is not compared", f"add it to the cards: --gpu {name}"
+            )
         known[key] = float(value)
     return np.array([known.get(card.key, np.nan) for card in cards])
 

@@ -37,7 +37,9 @@ PINNED_EFFICIENCY = 0.8
 LOADER_SD = 0.20
 
 
-def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any) -> Prediction:
+def predict(
+    model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any
+) -> Prediction:
     """Predict a step of training or inference.
 
     Parameters
@@ -209,7 +211,9 @@ def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dic
     }
     term = max(terms, key=lambda name: terms[name])
     share = 100.0 * terms[term] / step if step > 0 else 0.0
-    return Bottleneck(term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}")
+    return Bottleneck(
+        term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}"
+    )
 
 
 _TERM_TEXT = {

@@ -36,9 +36,7 @@ def baseline_coefficients(prior: Prior, mode: str, precision: str) -> Mapping[st
     return {**TYPICAL, **known.get(mode, {}), **known.get(f"{mode}|{engine}", {})}
 
 
-def baseline_times(
-    questions: Sequence[Question], steps: StepFeatures | None, prior: Prior
-) -> dict[str, Floats]:
+def baseline_times(questions: Sequence[Question], steps: StepFeatures | None, prior: Prior) -> dict[str, Floats]:
     """Seconds that each baseline predicts for r questions, each array (r,).
 
     ``share_of_peak``: c F / peak; ``two_constants``: a F / peak + b B / bandwidth; ``scaled_roofline``:

@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 
 from perfmodel.errors import PerfmodelError, PrecisionError, UnknownGpuError, UnknownModelError
-from perfmodel.graph.graph import Graph
 from perfmodel.graph.catalogue import resolve
+from perfmodel.graph.graph import Graph
 from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
-from perfmodel.hardware.precision import canonical_precision, resolve_precision, says_nothing
+from perfmodel.hardware.precision import canonical_precision, says_nothing
 from perfmodel.runs.rows import Runs
 from perfmodel.step.compute import Plan
 from perfmodel.step.request import steps_in

@@ -121,9 +121,7 @@ def test_models_that_cannot_be_used(
     assert text in perfmodel("predict", "--model", f"own_{name}:build").error()
 
 
-def test_a_model_of_ones_own(
-    perfmodel: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_ones_own(perfmodel: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     (tmp_path / "own_good.py").write_text(
         "import torch\ndef build():\n    return torch.nn.Linear(64, 32), torch.zeros(1, 64)\n"
@@ -207,7 +205,13 @@ def test_words_that_name_no_timed_region_are_noted(perfmodel: Callable[..., Any]
 
 def test_explain(perfmodel: Callable[..., Any]) -> None:
     text = perfmodel("predict", "--explain").out
-    for words in ("TFLOP/s of", "device time by operator group", "longest operators", "what would change it", "batch 2"):
+    for words in (
+        "TFLOP/s of",
+        "device time by operator group",
+        "longest operators",
+        "what would change it",
+        "batch 2",
+    ):
         assert words in text
     found = perfmodel("predict", "--explain", "--json").document()["explanation"]
     assert found["achieved_tflops"] == pytest.approx(found["share_of_peak"] * found["peak_tflops"])

@@ -23,7 +23,9 @@ CARDS = ("k80", "p100", "v100", "a100", "h100", "rtx3060")
 C = KernelCoefficients()
 
 
-def gemm_s(gpu: Gpu, m: float, n: float, k: float, b: float = 1.0, *, itemsize: float = 4.0, share: float = 1.0) -> float:
+def gemm_s(
+    gpu: Gpu, m: float, n: float, k: float, b: float = 1.0, *, itemsize: float = 4.0, share: float = 1.0
+) -> float:
     """Seconds of dense products on a card's ordinary arithmetic units."""
     one: dict[str, npt.NDArray[Any]] = {
         "b": np.array([b]), "m": np.array([m]), "n": np.array([n]), "k": np.array([k]),
@@ -155,7 +157,9 @@ def test_winograd_beats_direct_convolution_in_fp32(gpu: str) -> None:
     assert fast > least / 4
 
 
-@pytest.mark.parametrize(("gpu", "precision"), [("v100", "fp16"), ("a100", "tf32"), ("h100", "bf16"), ("a100", "amp_fp16")])
+@pytest.mark.parametrize(
+    ("gpu", "precision"), [("v100", "fp16"), ("a100", "tf32"), ("h100", "bf16"), ("a100", "amp_fp16")]
+)
 def test_winograd_never_runs_on_tensor_cores(gpu: str, precision: str) -> None:
     direct, fast = conv(32, 256, 256, 28, half=1), conv(32, 256, 256, 28, half=1, winograd=1)
     assert seconds(direct, gpu, precision) == seconds(fast, gpu, precision)
@@ -168,7 +172,9 @@ def test_winograd_is_not_for_weight_gradients(gpu: str) -> None:
     assert seconds(plain, gpu) == seconds(fast, gpu)
 
 
-@pytest.mark.parametrize(("gpu", "precision", "least"), [("v100", "fp16", 2.5), ("a100", "tf32", 2.5), ("h100", "fp8", 3.0)])
+@pytest.mark.parametrize(
+    ("gpu", "precision", "least"), [("v100", "fp16", 2.5), ("a100", "tf32", 2.5), ("h100", "fp8", 3.0)]
+)
 def test_tensor_cores_are_faster(gpu: str, precision: str, least: float) -> None:
     ops = operators(
         "gemm", b=1, m=8192, n=8192, k=8192, flops=2 * 8192.0**3, read=8 * 8192.0**2, write=4 * 8192.0**2, half=1

@@ -100,7 +100,9 @@ def test_edge_sizes(chosen: str, axis: str, size: float) -> None:
             found = product_time(p, **d, c=ODD)
             plain_p = {name: float(getattr(p, name)) for name in vars(p)}
             assert found.shape == ()
-            assert float(found) == pytest.approx(reference(plain_p, {k: float(v) for k, v in d.items()}, ODD), rel=1e-12)
+            assert float(found) == pytest.approx(
+                reference(plain_p, {k: float(v) for k, v in d.items()}, ODD), rel=1e-12
+            )
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 33, 20_000])
@@ -186,7 +188,9 @@ def test_threads_and_instruction_sets_agree_bit_by_bit() -> None:
     for name, _, supported in native.cpu().isas():
         if supported:
             environment = dict(os.environ, PERFMODEL_ISA=name)
-            run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+            run = subprocess.run(
+                [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+            )
             for line in run.stdout.splitlines():
                 isa, *rest = line.split()
                 assert isa == name
