@@ -195,11 +195,11 @@ def _median_s(clock: Clock, call: Callable[[], object], *, repeats: int, calls: 
 def _fresh_s_per_byte(torch: Any, clock: Clock) -> float:
     """Seconds a byte of filling memory that the system has just mapped, beyond filling memory that is there."""
     count = _FRESH_BYTES // 4
-    kept = torch.empty(count)
+    kept: Any = torch.empty(count)
     kept.fill_(1.0)
     again = _median_s(clock, lambda: kept.fill_(2.0), repeats=5)
     fresh = _median_s(clock, lambda: torch.empty(count).fill_(2.0), repeats=5)
-    del kept
+    kept = None
     raised = torch.empty(7 << 20)  # 28 MiB: freeing it raises glibc's thresholds, so that later blocks are kept
     del raised
     return max(fresh - again, 0.0) / _FRESH_BYTES

@@ -22,7 +22,7 @@ from perfmodel.step.predict import predict
 
 from .cpu_profile import clock_for, torch_threads
 from .programs import StepCase, build_program
-from .steps import Program, module_program
+from .steps import Probe, Program, module_program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A point with its times in seconds; ``spread`` is the interquartile range of the measured steps over the median."""
+    """A point with its times in seconds; ``spread`` is the interquartile range of the steps over the median."""
 
     point: Point
     measured_s: float
@@ -114,12 +114,12 @@ def measure_point(
         torch.manual_seed(0)
         program = program_of(point)
         for _ in range(warm_up):
-            program.run()
+            program.step(Probe())
         seconds: list[float] = []
         end = time.monotonic() + budget_s
         while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < end):
             start = clock()
-            program.run()
+            program.step(Probe())
             seconds.append(clock() - start)
     return seconds
 

@@ -14,7 +14,7 @@ from perfmodel.errors import FailureError, InputError
 SCHEMA_VERSION = 1
 
 
-class Price(click.ParamType):
+class Price(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """One price for all cards, or ``p100=0.5,v100=1.2``."""
 
     name = "price"

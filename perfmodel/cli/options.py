@@ -38,7 +38,7 @@ def whole_number(text: Any, label: str, least: int) -> int:
     return number
 
 
-class WholeNumber(click.ParamType):
+class WholeNumber(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A whole number of at least a minimum, with one clear line otherwise."""
 
     name = "integer"
@@ -51,7 +51,7 @@ class WholeNumber(click.ParamType):
         return whole_number(value, option_label(param), self.least)
 
 
-class WholeNumbers(click.ParamType):
+class WholeNumbers(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """Whole numbers: ``4``, a list ``1,2,4``, a range ``3:9`` (both ends) or ``2:16:2``, or several of these."""
 
     name = "list"
@@ -77,7 +77,7 @@ class WholeNumbers(click.ParamType):
         return range(ends[0], ends[1] + 1, ends[2] if len(ends) == 3 else 1)
 
 
-class Names(click.ParamType):
+class Names(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """Names separated by commas."""
 
     name = "list"

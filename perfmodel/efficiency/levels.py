@@ -171,5 +171,5 @@ def card_offsets(product: float, memory: float) -> Floats:
 
 
 def covariate_masks() -> npt.NDArray[np.bool_]:
-    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): arithmetic groups first, then memory groups."""
+    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): arithmetic groups, then memory groups."""
     return np.concatenate([np.tile(_COMPUTE, (len(COVARIATES), 1)), np.tile(_MEMORY, (len(COVARIATES), 1))])

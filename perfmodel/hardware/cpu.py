@@ -107,7 +107,8 @@ def instruction_set() -> str:
     try:
         from perfmodel import native
 
-        return next(name for name, _, supported in native.cpu().isas() if supported)
+        best: str = next(name for name, _, supported in native.cpu().isas() if supported)
+        return best
     except (NativeUnavailableError, StopIteration):
         pass
     if "avx512f" in flags:

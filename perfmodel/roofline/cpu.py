@@ -25,11 +25,13 @@ Floats = npt.NDArray[np.float64]
 
 #: Classes of operators that have coefficients of their own.
 PRODUCT_CLASSES = (
-    "conv_fwd", "conv_dgrad", "conv_wgrad", "pointwise", "depthwise", "depthwise_wgrad", "gemm", "gemm_wgrad", "batched",
+    "conv_fwd", "conv_dgrad", "conv_wgrad", "pointwise", "depthwise", "depthwise_wgrad", "gemm", "gemm_wgrad",
+    "batched",
 )  # fmt: skip
 STREAM_CLASSES = (
-    "norm_fwd", "norm_infer", "norm_bwd", "layer_norm_fwd", "layer_norm_bwd", "softmax_fwd", "softmax_bwd", "elementwise",
-    "activation", "sigmoid", "reduce", "copy", "gather", "pool", "embedding_fwd", "embedding_bwd", "root",
+    "norm_fwd", "norm_infer", "norm_bwd", "layer_norm_fwd", "layer_norm_bwd", "softmax_fwd", "softmax_bwd",
+    "elementwise", "activation", "sigmoid", "reduce", "copy", "gather", "pool", "embedding_fwd", "embedding_bwd",
+    "root",
 )  # fmt: skip
 CLASSES = PRODUCT_CLASSES + STREAM_CLASSES
 CLASS_CODE = {name: code for code, name in enumerate(CLASSES)}
@@ -156,10 +158,10 @@ class CpuCoefficients:
             if name in CLASS_CODE
         }
         rest = {name: value for name, value in document.items() if name not in ("classes", "call_s")}
-        call = tuple(float(x) for x in document["call_s"])
+        call = [float(x) for x in document["call_s"]]
         if len(call) != len(PHASES):
             raise ValueError("call_s has one value a phase")
-        return cls(**rest, call_s=call, classes={**DEFAULT_CLASSES, **known})
+        return cls(**rest, call_s=(call[0], call[1], call[2], call[3]), classes={**DEFAULT_CLASSES, **known})
 
     def column(self, name: str) -> Floats:
         """One coefficient of all classes, in the order of `CLASSES`."""

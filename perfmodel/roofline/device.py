@@ -13,8 +13,8 @@ from perfmodel.hardware.gpu import Gpu
 
 Floats = npt.NDArray[np.float64]
 
-#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and four
-#: schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
+#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and
+#: four schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
 _ISSUE = {"Kepler": 128.0 / 192.0}
 
 
@@ -63,7 +63,8 @@ class Device:
         issue = np.array([_ISSUE.get(gpu.arch.split(maxsplit=1)[0], 1.0) for gpu in gpus])
 
         def peak(name: str) -> Floats:
-            return np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
+            column: Floats = np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
+            return column
 
         columns = {
             "sm": np.array([float(gpu.sm) for gpu in gpus]),

@@ -130,7 +130,7 @@ def _native_coefficients(module: ModuleType, c: KernelCoefficients) -> Any:
     return module.ProductCoefficients(c.to_dict())
 
 
-def _best_time(columns: list[npt.NDArray[np.generic]], c: KernelCoefficients) -> Floats:
+def _best_time(columns: list[npt.NDArray[Any]], c: KernelCoefficients) -> Floats:
     b, m, n, k, itemsize, traffic, flops, least_rows, sm, bandwidth, l2_bytes, tensor, plain, old = columns
     grid_m, grid_n = np.ceil(m / _ROWS), np.ceil(n / _COLS)
     tiles = b * grid_m * grid_n * _SPLIT

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.efficiency.features import StepFeatures
-from perfmodel.efficiency.prior import Prior
+from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.hardware.host import find_host
 from perfmodel.hardware.spec import CPU_ARCH
@@ -70,9 +69,10 @@ def predict_questions(
     return Predictions(step, np.asarray(prior.half_width(variance, coverage)))
 
 
-def _corrections(questions: Sequence[Question], prior: Prior):  # type: ignore[no-untyped-def]
+def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
     known: dict[tuple[object, Gpu], int] = {}
-    corrections, extra = [], []
+    corrections: list[Corrections] = []
+    extra: list[float] = []
     index = np.empty(len(questions), dtype=np.intp)
     for at, one in enumerate(questions):
         setting = one.plan.setting
@@ -83,6 +83,3 @@ def _corrections(questions: Sequence[Question], prior: Prior):  # type: ignore[n
             extra.append(judge(prior, setting, one.gpu).variance)
         index[at] = known[key]
     return index, corrections, np.array(extra)
-
-
-__all__ = ["Predictions", "StepFeatures", "copy_seconds", "predict_questions"]

@@ -134,9 +134,9 @@ class _Reader:
         return graph, name or "totals", "totals", np.nan
 
     def _totals(self, row: int, name: str, image_size: float) -> tuple[float, float, float] | None:
-        own = tuple(float(self.number[key][row]) for key in ("params_M", "gmacs", "macts"))
-        if own[1] > 0 and own[2] > 0:
-            return own if own[0] > 0 else (own[1] * 5.0, own[1], own[2])
+        params, gmacs, macts = (float(self.number[key][row]) for key in ("params_M", "gmacs", "macts"))
+        if gmacs > 0 and macts > 0:
+            return params if params > 0 else gmacs * 5.0, gmacs, macts
         other = self.totals.get(name)
         if other is None:
             return None
@@ -165,7 +165,7 @@ def _resolve(name: str, image_size: int | None) -> tuple[Graph, dict[str, float]
 
 @lru_cache(maxsize=8192)
 def _totals_graph(name: str, params: float, gmacs: float, macts: float, size: float) -> Graph:
-    return graph_from_totals(params_M=params, gmacs=gmacs, macts=macts, image_size=size, name=name)
+    return graph_from_totals(params_M=params, gmacs=gmacs, macts=macts, image_size=round(size), name=name)
 
 
 @lru_cache(maxsize=1024)

@@ -88,8 +88,14 @@ def test_more_bytes_are_never_faster(gpu: str, kind: str, read: float, write: fl
     assert many >= few > 0
 
 
-@given(gpu=st.sampled_from(CARDS), batch=st.integers(0, 6), channels=st.integers(3, 9), side=st.sampled_from((7, 14, 56)),
-       name=st.sampled_from(("batch", "channels", "outputs", "side")), winograd=st.booleans())  # fmt: skip
+@given(
+    gpu=st.sampled_from(CARDS),
+    batch=st.integers(0, 6),
+    channels=st.integers(3, 9),
+    side=st.sampled_from((7, 14, 56)),
+    name=st.sampled_from(("batch", "channels", "outputs", "side")),
+    winograd=st.booleans(),
+)
 @settings(max_examples=150, deadline=None)
 def test_larger_convolutions_are_never_faster(
     gpu: str, batch: int, channels: int, side: int, name: str, winograd: bool

@@ -6,7 +6,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,15 +36,16 @@ needs_native = pytest.mark.skipif(not built(), reason="the native CPU module is 
 
 
 @pytest.fixture(params=["numpy", pytest.param("native", marks=needs_native)])
-def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PERFMODEL_BACKEND", request.param)
-    yield request.param
+    name: str = request.param
+    return name
 
 
 def products(**changes: Any) -> Products:
     one: dict[str, Any] = {
-        "b": 1.0, "m": 4096.0, "n": 4096.0, "k": 4096.0, "itemsize": 4.0, "traffic": 2e8, "flops": 1e13, "tensor": False,
-        "plain": False, "least_rows": 0.0,
+        "b": 1.0, "m": 4096.0, "n": 4096.0, "k": 4096.0, "itemsize": 4.0, "traffic": 2e8, "flops": 1e13,
+        "tensor": False, "plain": False, "least_rows": 0.0,
     }  # fmt: skip
     return Products(**{name: np.asarray(value) for name, value in (one | changes).items()})
 
@@ -118,8 +119,8 @@ def test_broadcasts_cards_points_and_operators(chosen: str) -> None:
     device = Device.of(gpus())
     columns = {name: getattr(device, name)[:, :, None] for name in ("sm", "bandwidth", "l2_bytes", "old")}
     p = products(
-        m=np.array([[64.0], [640.0], [6400.0]]), k=np.array([9.0, 576.0, 2304.0, 4096.0]), tensor=device.tensor[:, :, None],
-        plain=np.array([True, False, False, True]),
+        m=np.array([[64.0], [640.0], [6400.0]]), k=np.array([9.0, 576.0, 2304.0, 4096.0]),
+        tensor=device.tensor[:, :, None], plain=np.array([True, False, False, True]),
     )  # fmt: skip
     found = product_time(p, **columns, c=ODD)
     assert found.shape == (len(gpus()), 3, 4)
@@ -177,7 +178,8 @@ def test_threads_and_instruction_sets_agree_bit_by_bit() -> None:
         "import hashlib, numpy as np, perfmodel._cpu as cpu\n"
         "from perfmodel.roofline.coefficients import KernelCoefficients\n"
         "rng = np.random.default_rng(3); n = 20_001\n"
-        "cols = [np.floor(np.exp(rng.uniform(0, 12, n))) for _ in range(11)] + [rng.random(n) < 0.5 for _ in range(3)]\n"
+        "cols = [np.floor(np.exp(rng.uniform(0, 12, n))) for _ in range(11)]\n"
+        "cols += [rng.random(n) < 0.5 for _ in range(3)]\n"
         "cols[7] = np.where(cols[7] > 400, 128.0, 0.0)\n"
         "c = cpu.ProductCoefficients(KernelCoefficients().to_dict()); out = np.empty(n)\n"
         "for threads in (1, 3):\n"
