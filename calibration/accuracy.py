@@ -12,7 +12,6 @@ import numpy.typing as npt
 from perfmodel.calibration.cross_validation import Fold, Table
 from perfmodel.calibration.kernel_scores import KernelScore
 from perfmodel.calibration.scoring import cross_conformal, repeat_noise, score_cells
-from perfmodel.efficiency.prior import Prior
 from perfmodel.validation.scores import Score
 
 Strings = npt.NDArray[np.str_]
@@ -67,43 +66,42 @@ def _line(name: str, one: Score) -> str:
     return f"| {name} | {one.n} | " + " | ".join(f"{value:.1f}" for value in (*numbers, *simple)) + " |"
 
 
-def write_accuracy(path: Path, results: Results, prior: Prior) -> None:
+def write_accuracy(path: Path, results: Results) -> None:
     """Write the report.
 
     Parameters
     ----------
     path : Path
     results : Results
-    prior : Prior
-        The one that ships.
     """
-    text = "\n".join([*_introduction(results, prior), *_summary(results), *_intervals(results), *_details(results)])
+    text = "\n".join([*_introduction(results), *_summary(results), *_intervals(results), *_details(results)])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
 
 
-def _introduction(results: Results, prior: Prior) -> list[str]:
-    resolved, graph = len(results.everything.questions), sum(
-        one.plan.resolved == "graph" for one in results.everything.questions
-    )
+def _introduction(results: Results) -> list[str]:
+    resolved = len(results.everything.questions)
+    graph = sum(one.plan.resolved == "graph" for one in results.everything.questions)
     lines = [
         "# Accuracy",
         "",
         "Made by `python -m perfmodel.calibration.fit_prior --data DIR`"
-        f" in {results.seconds / 60:.0f} minutes on 2 cores. No figure below is of a row that the answering fit had seen,"
-        " unless it says so.",
+        f" in {results.seconds / 60:.0f} minutes on 2 cores. No figure below is of a row that the answering fit had"
+        " seen, unless it says so.",
         "",
-        f"{resolved} of {results.rows} rows ({100 * resolved / results.rows:.1f} %) resolve, {graph} of them to an operator"
-        f" graph, the others to totals; repeats of one setting are collapsed to their median, which leaves"
-        f" {len(results.table.questions)} rows. Scores are averaged over source x card x phase (cells), so that two cards"
-        " with thousands of rows do not decide. Fits use the other rows of the same sources: what a stack or a harness does"
-        " is learned from other cards. Kernel coefficients are refitted without a card that is left out.",
+        f"{resolved} of {results.rows} rows ({100 * resolved / results.rows:.1f} %) resolve, {graph} of them to an"
+        " operator graph, the others to totals; repeats of one setting are collapsed to their median, which leaves"
+        f" {len(results.table.questions)} rows. Scores are averaged over source x card x phase (cells), so that two"
+        " cards with thousands of rows do not decide. Fits use the other rows of the same sources: what a stack or a"
+        " harness does is learned from other cards. Kernel coefficients are refitted without a card that is left out.",
         "",
         f"Repeat-noise floor: {repeat_noise(results.everything):.2f} % (median spread of repeated settings).",
     ]
     if results.unresolved:
-        lines += ["", "Rows that do not resolve: " + "; ".join(f"{n} {why}" for why, n in results.unresolved.most_common(12))]
-    del prior
+        lines += [
+            "",
+            "Rows that do not resolve: " + "; ".join(f"{n} {why}" for why, n in results.unresolved.most_common(12)),
+        ]
     return lines
 
 
@@ -128,7 +126,9 @@ def _summary(results: Results) -> list[str]:
             if chosen.any():
                 lines.append(_line(label, score_cells(fold, results.table, half, chosen).overall))
     half = np.full(len(graph), 0.1)
-    lines.append(_line("rows that were fitted (for comparison)", score_cells(results.fitted, results.table, half).overall))
+    lines.append(
+        _line("rows that were fitted (for comparison)", score_cells(results.fitted, results.table, half).overall)
+    )
     return lines
 
 
@@ -137,8 +137,9 @@ def _intervals(results: Results) -> list[str]:
         "",
         "## Intervals",
         "",
-        "90 % intervals of left-out rows, their factor from the other groups' errors. The width follows what is known of a"
-        " run (card, generation, precision, stack, network); constant width is the usual split-conformal interval.",
+        "90 % intervals of left-out rows, their factor from the other groups' errors. The width follows what is"
+        " known of a run (card, generation, precision, stack, network); constant width is the usual split-conformal"
+        " interval.",
         "",
         "| left out | covers % | worst group covers % | interval score | constant width: covers % | interval score |",
         "|---|--:|--:|--:|--:|--:|",
@@ -156,9 +157,7 @@ def _intervals(results: Results) -> list[str]:
 
 
 def _worst(fold: Fold, table: Table, key: Strings, half: npt.NDArray[np.float64]) -> str:
-    covered = {
-        str(value): score_cells(fold, table, half, key == value).overall.coverage90 for value in np.unique(key)
-    }
+    covered = {str(value): score_cells(fold, table, half, key == value).overall.coverage90 for value in np.unique(key)}
     name = min(covered, key=lambda value: covered[value])
     return f"{covered[name]:.0f} ({name})"
 
@@ -171,7 +170,9 @@ def _details(results: Results) -> list[str]:
     for gpu in np.unique(key):
         lines.append(_line(str(gpu), score_cells(fold, results.table, half, key == gpu).overall))
     lines += ["", "## Each cell with its card left out", "", _HEAD]
-    lines += [_line(name.replace("|", " / "), one) for name, one in score_cells(fold, results.table, half).cells.items()]
+    lines += [
+        _line(name.replace("|", " / "), one) for name, one in score_cells(fold, results.table, half).cells.items()
+    ]
     fold, key = _fold(results, "family")
     half = cross_conformal(fold, results.table, key)
     lines += ["", "## Each left-out network family", "", _HEAD]
@@ -200,6 +201,9 @@ def _kernels(scores: list[KernelScore]) -> list[str]:
             f"| {one.source} | {one.precision} | {one.cls} | {one.gpu} | {one.n} | {one.median:.1f} | {one.mean:.1f} |"
             f" {one.roofline_median:.1f} | {one.roofline_mean:.1f} |"
         )
-    means = [np.mean([getattr(one, name) for one in scores]) for name in ("median", "mean", "roofline_median", "roofline_mean")]
+    means = [
+        np.mean([getattr(one, name) for one in scores])
+        for name in ("median", "mean", "roofline_median", "roofline_mean")
+    ]
     lines.append("| all | | | | | " + " | ".join(f"{value:.1f}" for value in means) + " |")
     return lines

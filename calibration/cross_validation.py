@@ -18,7 +18,6 @@ from perfmodel.calibration.fit_steps import StepFit, fit_steps
 from perfmodel.calibration.kernel_rows import KernelRows
 from perfmodel.calibration.step_rows import step_rows
 from perfmodel.efficiency.prior import Prior
-from perfmodel.step.evidence import judge
 from perfmodel.validation.baselines import baseline_times
 from perfmodel.validation.features import QuestionFeatures, question_features
 from perfmodel.validation.predictions import predict_questions
@@ -103,7 +102,9 @@ def fit_table(
     rows = step_rows(table.questions, found, table.phase, kernels.cards)
     steps = fit_steps(rows, start=start, iterations=iterations)
     baselines = fit_baselines(table.questions, found, table.cell)
-    return Fitted(prior_from(kernels.coefficients, steps, rows, cards=kernels.cards, baselines=baselines), kernels, steps)
+    return Fitted(
+        prior_from(kernels.coefficients, steps, rows, cards=kernels.cards, baselines=baselines), kernels, steps
+    )
 
 
 def answer_table(table: Table, found: QuestionFeatures, prior: Prior) -> Fold:
@@ -183,6 +184,3 @@ def kernel_cache(rows: KernelRows, full: KernelFit) -> Callable[[str], KernelFit
 def _stem(gpu: str) -> str:
     """Card name without memory size and form: all V100s share kernels."""
     return gpu.split("-")[0] if gpu[0] in "apvh" else gpu
-
-
-__all__ = ["Fitted", "Fold", "Table", "answer_table", "fit_table", "judge", "leave_out"]

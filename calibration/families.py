@@ -17,7 +17,10 @@ _RULES = (
     ("inception", r"inception|googlenet|xception"),
     ("densenet", r"densenet|rdnet|squeezenet"),
     ("darknet", r"darknet|cs3|csp|hgnet|dla|hrnet|nf|dm_nf|vovnet|ese"),
-    ("resnet", r"\w*resnet|legacy|gernet|resnest|regnet|selecsls|tresnet|eca|wide_resnet|ssl|swsl|halo|bot|lambda|gc|bat"),
+    (
+        "resnet",
+        r"\w*resnet|legacy|gernet|resnest|regnet|selecsls|tresnet|eca|wide_resnet|ssl|swsl|halo|bot|lambda|gc|bat",
+    ),
     ("bert", r"bert"),
     ("decoder", r"gpt|opt|llama|switch"),
     ("detection", r"detection"),

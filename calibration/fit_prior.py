@@ -28,13 +28,14 @@ from perfmodel.calibration.cross_validation import (
     kernel_cache,
     leave_out,
 )
-from perfmodel.calibration.fit_kernels import KernelFit, fit_kernels
+from perfmodel.calibration.fit_kernels import fit_kernels
 from perfmodel.calibration.kernel_rows import KernelRows, read_kernel_rows
 from perfmodel.calibration.kernel_scores import score_kernels
 from perfmodel.calibration.scoring import conformal_factors
-from perfmodel.efficiency.prior import PRIOR_FILE, Prior
+from perfmodel.efficiency.prior import PRIOR_FILE
 from perfmodel.errors import InputError
-from perfmodel.runs.rows import Runs, read_runs
+from perfmodel.runs.rows import read_runs
+from perfmodel.validation.features import QuestionFeatures
 from perfmodel.validation.resolve import resolve_rows
 
 #: Rows of these tiers are not fitted: several cards, or parsed without a person's check.
@@ -130,13 +131,14 @@ def main(arguments: list[str] | None = None) -> int:
     results = validate(began, table, everything, unresolved, rows, full, found, kernel_rows)
     prior = replace(prior, conformal=results.conformal)
     prior.save(options.output)
-    write_accuracy(options.docs, results, prior)
+    write_accuracy(options.docs, results)
     say(began, f"wrote {options.output.name} and {options.docs}")
     return 0
 
 
 def validate(
-    began: float, table: Table, everything: Table, unresolved: Counter[str], rows: int, full: Fitted, found: object,
+    began: float, table: Table, everything: Table, unresolved: Counter[str], rows: int, full: Fitted,
+    found: QuestionFeatures,
     kernel_rows: KernelRows,
 ) -> Results:  # fmt: skip
     """Leave cards, families and sources out."""
@@ -145,12 +147,12 @@ def validate(
     for name, key, kernels in (
         ("gpu", table.gpu, without), ("family", table.family, None), ("source", table.source, None),
     ):  # fmt: skip
-        folds[name] = (leave_out(name, table, key, full, found, kernels), key)  # type: ignore[arg-type]
+        folds[name] = (leave_out(name, table, key, full, found, kernels), key)
         say(began, f"left every {name} out")
     measured = np.array([one.time_s for one in table.questions])
     ratios = [np.abs(np.log(measured / fold.time_s)) / fold.sigma for fold, _ in (folds["gpu"], folds["family"])]
     conformal = conformal_factors(np.concatenate(ratios), np.concatenate([table.cell, table.cell]))
-    fitted = answer_table(table, found, full.prior)  # type: ignore[arg-type]
+    fitted = answer_table(table, found, full.prior)
     return Results(
         table=table, everything=everything, unresolved=unresolved, rows=rows, folds=folds, fitted=fitted,
         conformal=conformal, kernels=score_kernels(kernel_rows, without), seconds=time.monotonic() - began,
@@ -161,8 +163,6 @@ def say(began: float, text: str) -> None:
     """Progress line."""
     print(f"[{time.monotonic() - began:6.1f} s] {text}", file=sys.stderr, flush=True)
 
-
-__all__ = ["KernelFit", "Prior", "Runs", "main"]
 
 if __name__ == "__main__":
     try:

@@ -60,7 +60,7 @@ def cross_conformal(fold: Fold, table: Table, key: Strings, *, constant: bool = 
     measured = np.array([one.time_s for one in table.questions])
     sigma = np.ones_like(fold.sigma) if constant else fold.sigma
     ratio = np.abs(np.log(measured / fold.time_s)) / sigma
-    half = np.empty_like(ratio)
+    half: Floats = np.empty_like(ratio)
     for value in np.unique(key):
         own = key == value
         if own.all():

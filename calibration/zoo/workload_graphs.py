@@ -37,7 +37,8 @@ def _regression_loss(output: Any) -> Any:
 
 
 def _pilotnet(same: bool, size: int, blocks: int) -> torch.nn.Module:
-    return pilotnet.PilotNet(same=same)
+    network: torch.nn.Module = pilotnet.PilotNet(same=same)
+    return network
 
 
 def _depthmap(make: Callable[[], torch.nn.Module], size: int, blocks: int) -> torch.nn.Module:

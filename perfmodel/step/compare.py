@@ -229,9 +229,7 @@ def _processor_points(grid: Grid, row: int, ask: Request) -> None:
             continue
         for at in np.ndindex(len(grid.batches), len(grid.blocks)):
             batch, blocks = int(grid.batches[at[0]]), int(grid.blocks[at[1]]) or None
-            one = answer(
-                replace(ask, gpu=grid.cards[row], precision=precision, batch=batch, blocks=blocks), grid.prior
-            )
+            one = answer(replace(ask, gpu=grid.cards[row], precision=precision, batch=batch, blocks=blocks), grid.prior)
             place = (row, column, *at)
             grid.step[place], grid.low[place], grid.high[place] = one.step_s.median, one.step_s.low, one.step_s.high
             grid.memory[place] = one.memory_bytes["peak"] / 1e9

@@ -171,7 +171,7 @@ def _with_processor(
     found: StepFeatures, plan: Plan, card: Gpu, chosen: npt.NDArray[np.bool_], batch: Floats, size: Floats | None,
     blocks: int | None,
 ) -> StepFeatures:  # fmt: skip
-    """Replace the features of the chosen points by those of a processor, which also runs optimizers tensor by tensor."""
+    """Put a processor's features in at the chosen points; it also runs optimizers tensor by tensor."""
     from perfmodel.efficiency.cpu import processor_features
 
     name = plan.graph.default_optimizer if plan.optimizer == "default" else plan.optimizer
@@ -185,7 +185,8 @@ def _with_processor(
 
     def merged(name: str, axes: int) -> Floats:
         mask = chosen.reshape(*chosen.shape, *([1] * axes))
-        return np.where(mask, getattr(own, name), getattr(found, name))
+        column: Floats = np.where(mask, getattr(own, name), getattr(found, name))
+        return column
 
     return StepFeatures(merged("seconds", 2), merged("launches", 1), merged("flops", 1), merged("bytes", 1))
 
