@@ -17,6 +17,11 @@ Floats = npt.NDArray[np.float64]
 #: Coefficients that kernel rows identify; the others keep their defaults or are fitted on whole steps.
 FITTED = tuple(name for name in NAMES if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"})
 _PRIOR_SD, _EFFECT_SD, _FLOOR_SD = 0.6, 0.10, 0.6
+#: What is known beforehand: full tiles reach most of the peak, and streaming kernels most of the bandwidth, on any card.
+_TIGHT = {
+    "simt_share": 0.05, "bandwidth_old": 0.04, "bandwidth_new": 0.04, "product_memory": 0.15, "half_share": 0.15,
+    "norm_old": 0.15, "norm_new": 0.15, "softmax_old": 0.15, "softmax_new": 0.15, "k_prologue": 0.4,
+}  # fmt: skip
 _FLOOR = {"neusight": 35e-6, "deepbench": 8e-6}
 _HUBER = 0.15
 _PRODUCTS = ("linear", "bmm", "conv", "conv_dgrad", "conv_wgrad")
@@ -178,8 +183,9 @@ class _Fit:
         return self.log_time - log, jac
 
     def _prior(self) -> Floats:
-        sizes = (len(self.centre), len(self.effect_keys), len(self.floor_keys))
-        return np.concatenate([np.full(n, sd) for n, sd in zip(sizes, (_PRIOR_SD, _EFFECT_SD, _FLOOR_SD), strict=True)])
+        own = np.array([_TIGHT.get(name, _PRIOR_SD) for name in self.names])
+        effects, floors = len(self.effect_keys), len(self.floor_keys)
+        return np.concatenate([own, np.full(effects, _EFFECT_SD), np.full(floors, _FLOOR_SD)])
 
     def _offset(self, theta: Floats, effect: Floats, floor: Floats) -> Floats:
         return np.concatenate([theta - self.centre, effect, floor - self.floor_centre])

@@ -167,8 +167,10 @@ def _batch_norm(bench: Bench, case: Case) -> Callable[[], object]:
     forward = bench.torch._batch_norm_impl_index
     enabled = bench.torch.backends.cudnn.enabled
 
+    training = case.op != "batch_norm_eval"
+
     def run() -> Any:
-        return forward(x, weight, bias, mean, variance, True, 0.1, 1e-5, enabled)
+        return forward(x, weight, bias, mean, variance, training, 0.1, 1e-5, enabled)
 
     if case.pass_ == "fwd":
         return run
@@ -231,6 +233,7 @@ def _elementwise(bench: Bench, case: Case) -> Callable[[], object]:
     torch, numel = bench.torch, case.dim("numel")
     x, y = (bench.random(numel, precision=case.precision) for _ in range(2))
     square = x[: math.isqrt(numel) ** 2].view(math.isqrt(numel), -1)
+    positive = x.abs() if case.op == "sqrt" else x
     aten = torch.ops.aten
     functional = torch.nn.functional
     calls: dict[tuple[str, str], Callable[[], object]] = {
@@ -238,6 +241,7 @@ def _elementwise(bench: Bench, case: Case) -> Callable[[], object]:
         ("mul", "fwd"): lambda: x * y,
         ("scale", "fwd"): lambda: x * 1.5,
         ("tanh", "fwd"): lambda: torch.tanh(x),
+        ("sqrt", "fwd"): lambda: positive.sqrt(),
         ("relu", "fwd"): lambda: torch.relu(x),
         ("relu", "dgrad"): lambda: aten.threshold_backward(y, x, 0.0),
         ("gelu", "fwd"): lambda: functional.gelu(x),
@@ -291,6 +295,7 @@ _MAKERS: dict[str, Make] = {
     "bmm": _bmm,
     "conv2d": _conv2d,
     "batch_norm": _batch_norm,
+    "batch_norm_eval": _batch_norm,
     "instance_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "softmax": _softmax,
@@ -304,7 +309,8 @@ _MAKERS: dict[str, Make] = {
     "adam_foreach": _optimizer,
     "adam_loop": _optimizer,
     "sgd_foreach": _optimizer,
+    "sgd_loop": _optimizer,
     **dict.fromkeys(
-        ("add", "mul", "scale", "tanh", "relu", "gelu", "sum", "clone", "transpose", "to_fp16", "to_fp32"), _elementwise
+        ("add", "mul", "scale", "tanh", "relu", "gelu", "sqrt", "sum", "clone", "transpose", "to_fp16", "to_fp32"), _elementwise
     ),
 }

@@ -12,7 +12,7 @@ from typing import Any
 from perfmodel.errors import FailureError
 
 from . import networks, steps
-from .measure import Session
+from .measure import Session, import_torch
 from .rows import Row
 from .steps import Casting, Probe, Program
 
@@ -229,6 +229,11 @@ def _cyclegan(torch: Any, case: StepCase, device: str) -> Program:
                 optimizer.step()
 
     return Program(step=step, parameters=sum(parameter.numel() for half in halves for parameter in half))
+
+
+def build_program(case: StepCase, *, device: str) -> Program:
+    """The program of a case on ``cpu`` or ``cuda``."""
+    return _BUILDERS[case.workload](import_torch(), case, device)
 
 
 def _host(tensor: Any, device: str) -> Any:

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import click
 
+from perfmodel.errors import InputError
+
+#: Share of the machine used by others from which on a profile says so.
+_BUSY = 0.1
+
 
 @click.command(short_help="Measure operators and steps on this machine.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
@@ -21,13 +26,21 @@ import click
 )
 @click.option("--parts", default="kernels,transfers,launch,steps", show_default=True, help="Parts to measure.")
 @click.option("--dry-run", is_flag=True, help="Measure a few tiny cases of every part.")
+@click.option("--profile", is_flag=True, help="Measure the processor as the device of --gpu cpu, and keep its profile.")
+@click.option("--threads", type=click.IntRange(1), default=None, help="Threads of --profile; all cores by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(device: str, budget: float, output: Path, parts: str, dry_run: bool, as_json: bool) -> None:
+def command(
+    device: str, budget: float, output: Path, parts: str, dry_run: bool, profile: bool, threads: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Measure operators and steps on this machine.
 
     Rows are written as they are measured; the same command goes on where an earlier one stopped. The tables are
-    described in docs/measuring.md.
+    described in docs/measuring.md. With --profile the processor is measured as a device instead (docs/cpu.md).
     """
+    if profile:
+        _profile(device, budget, threads, as_json=as_json)
+        return
     session = importlib.import_module("perfmodel.calibration.session")
     request = session.Request(device=device, output=output, budget_s=budget, parts=tuple(parts.split(",")), dry=dry_run)
     outcome = session.run(request, progress=lambda text: click.echo(text, err=True))
@@ -43,3 +56,23 @@ def command(device: str, budget: float, output: Path, parts: str, dry_run: bool,
     for part, rows in outcome.rows.items():
         click.echo(f"{part:<10} {rows:>6} rows{'' if outcome.complete[part] else ', not complete'}")
     click.echo(outcome.folder)
+
+
+def _profile(device: str, budget: float, threads: int | None, *, as_json: bool) -> None:
+    """Measure the processor's profile and say what was found."""
+    if device != "cpu":
+        raise InputError(f"--profile is for --device cpu, not {device}", "leave --profile out")
+    measuring = importlib.import_module("perfmodel.calibration.cpu_profile")
+    found = measuring.measure_profile("cpu" if threads is None else f"cpu:{threads}", budget_s=budget)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+        return
+    c = found.coefficients
+    click.echo(f"{found.processor}, {c.threads} thread{'s' if c.threads > 1 else ''}: {found.rows} operators measured")
+    click.echo(f"  products    up to {c.flops / 1e9:.0f} GFLOP/s in fp32")
+    click.echo(f"  memory      {c.bandwidth / 1e9:.0f} GB/s, {c.cache_bandwidth / 1e9:.0f} GB/s from the cache")
+    click.echo(f"  residual    {100 * found.residual_sd:.0f} % (root mean square of single operators)")
+    others = found.provenance.get("used_by_others")
+    if others is not None and others > _BUSY:
+        note = "" if c.threads == 1 else "; measure again when it is idle"
+        click.echo(f"  note        others used {100 * others:.0f} % of the machine meanwhile{note}")

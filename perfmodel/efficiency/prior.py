@@ -26,6 +26,7 @@ from perfmodel.efficiency.levels import (
 )
 from perfmodel.errors import FailureError
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.coefficients import KernelCoefficients
 
 Floats = npt.NDArray[np.float64]
@@ -97,7 +98,12 @@ class Prior:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def corrections(self, setting: Setting, gpu: Gpu) -> Corrections:
-        """Sum the effects that apply to a run on a card."""
+        """Sum the effects that apply to a run on a card; a processor has none but what its own profile leaves open."""
+        if gpu.arch == CPU_ARCH:
+            from perfmodel.efficiency.cpu import corrections_of
+
+            theta, variance = corrections_of(gpu, WIDTH)
+            return Corrections(theta=theta, total=0.0, variance=variance)
         double = np.tile(covariates(gpu, setting), 2) * self.covariate
         theta = double @ covariate_masks() + card_offsets(*self.cards.get(gpu.key, (0.0, 0.0)))
         variance = self.noise**2
@@ -118,10 +124,15 @@ class Prior:
         return Corrections(theta=theta, total=total, variance=variance)
 
     def half_width(self, variance: float | Floats, coverage: float) -> float | Floats:
-        """Half-width of the interval of log time at a coverage (0 < coverage < 1)."""
+        """Half-width of the interval of log time at a coverage (0 < coverage < 1).
+
+        Between the coverages that were calibrated it is interpolated; beyond them it grows as a normal quantile.
+        """
         known = np.array(sorted(float(key) for key in self.conformal))
         factor = np.array([self.conformal[_key(value)] for value in known])
         scale = np.interp(coverage, np.concatenate([[0.0], known]), np.concatenate([[0.0], factor]))
+        if coverage > known[-1]:
+            scale = factor[-1] * _normal_quantile(coverage) / _normal_quantile(float(known[-1]))
         result: float | Floats = scale * np.sqrt(variance)
         return result
 
@@ -165,7 +176,7 @@ class Prior:
             noise=float(document["noise"]),
             conformal=document["conformal"],
             support=document["support"],
-            baselines=document["baselines"],
+            baselines=document.get("baselines", {}),
             cards={key: (float(a), float(b)) for key, (a, b) in document["cards"].items()},
             provenance=document["provenance"],
         )
@@ -176,6 +187,13 @@ class Prior:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as stream:
             stream.write(data)
+
+
+def _normal_quantile(coverage: float) -> float:
+    """Half-width, in standard deviations, that covers a share of a normal distribution."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + 0.5 * coverage)
 
 
 def _key(value: float) -> str:
@@ -192,4 +210,4 @@ def shipped_prior() -> Prior:
     return Prior.from_dict(json.loads(gzip.decompress(PRIOR_FILE.read_bytes())))
 
 
-assert WIDTH == len(covariate_masks()[0])
+assert len(covariate_masks()[0]) == WIDTH

@@ -42,7 +42,7 @@ def find_gpu(name: str) -> Gpu:
 
     Bare family names mean: ``p100`` PCIe 16 GB, ``v100`` SXM2 16 GB, ``a100`` SXM 80 GB, ``h100`` and ``h200`` SXM,
     ``k80`` one die (``k80-board`` is both), ``3060`` the desktop card (``3060m`` the laptop one). ``local`` and
-    ``local:1`` are read from this machine's driver.
+    ``local:1`` are read from this machine's driver; ``cpu`` and ``cpu:2`` (threads) are its processor.
 
     Raises
     ------
@@ -58,6 +58,10 @@ def find_gpu(name: str) -> Gpu:
         from perfmodel.hardware.local import local_gpu
 
         return local_gpu(name)
+    if name.strip().lower().split(":")[0] == "cpu":
+        from perfmodel.hardware.cpu import local_cpu
+
+        return local_cpu(name)
     return _find_user(name)
 
 

@@ -14,6 +14,8 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "amp", "amp_fp16", "amp_bf16", "in
 """``amp`` is automatic mixed precision with 16-bit products and fp32 weights; without more it means ``amp_fp16``."""
 
 DEFAULT_PRECISION = "fp32"
+CPU_ARCH = "CPU"
+"""`Gpu.arch` of a processor: its mixed precision is bf16, and it has no fp16 arithmetic."""
 
 _TF32_OFF = re.compile(r"tf32\W{0,3}(?:is\W+)?(?:off|disabled|false|0\b)|(?:no|without|not)\W+tf32")
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -78,7 +80,7 @@ def canonical_precision(text: object) -> str:
 def resolve_precision(text: object, gpu: Gpu) -> str:
     """Return the canonical precision that a card would really use.
 
-    ``amp`` becomes ``amp_fp16``, and a spelling that leaves fp32 or tf32 open becomes tf32 on cards that have it.
+    ``amp`` becomes ``amp_fp16`` (``amp_bf16`` on a processor), and a spelling that leaves fp32 or tf32 open becomes tf32 on cards that have it.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def resolve_precision(text: object, gpu: Gpu) -> str:
     """
     name = canonical_precision(text)
     if name == "amp":
-        return "amp_fp16"
+        name = "amp_bf16" if gpu.arch == CPU_ARCH else "amp_fp16"
     if peak_key(name, gpu) in gpu.peaks_tflops:
         return name
     if name == "tf32" and {"fp32", "tf32"} <= precision_words(str(text)):
@@ -107,5 +109,5 @@ def peak_key(name: str, gpu: Gpu) -> str:
     rate of the CUDA cores (cuBLAS ``CUBLAS_COMPUTE_32F``).
     """
     if name in ("amp", "amp_fp16"):
-        return "fp16" if gpu.tensor_cores else "fp32"
+        return "fp16" if gpu.tensor_cores or gpu.arch == CPU_ARCH else "fp32"
     return "bf16" if name == "amp_bf16" else name

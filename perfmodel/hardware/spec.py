@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from perfmodel.hardware import clocks, precision
+from perfmodel.hardware.precision import CPU_ARCH as CPU_ARCH
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from perfmodel.errors import InputError
+from perfmodel.hardware.precision import CPU_ARCH
 
 if TYPE_CHECKING:
     from perfmodel.hardware.spec import Gpu
@@ -159,6 +160,8 @@ def newest_stack(gpu: Gpu) -> Stack:
     CUDA 10.2 for Kepler 3.0 (release notes of the CUDA toolkits).
     """
     capability = gpu.compute_capability
+    if gpu.arch == CPU_ARCH:
+        return Stack(version=(2, 9), fused_attention=True)
     if capability < 3.5:
         return Stack(version=(1, 2), cuda=(10, 2))
     if capability < 5.0:

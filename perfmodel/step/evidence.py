@@ -8,6 +8,7 @@ from perfmodel.efficiency.levels import Setting
 from perfmodel.efficiency.prior import Prior
 from perfmodel.efficiency.profile import Profile
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.hardware.spec import CPU_ARCH
 
 #: Extra variance of log time when nothing measured supports an engine at all (a factor of about 1.4 either way), when
 #: the engine was measured on other generations only, and when the generation was measured in another precision only.
@@ -49,6 +50,8 @@ def judge(prior: Prior, setting: Setting, gpu: Gpu, profile: Profile | None = No
     profile : Profile, optional
         Measurements of this very card.
     """
+    if gpu.arch == CPU_ARCH:
+        return _judge_processor(gpu)
     engine, count = setting.engine, prior.counts
     if profile is not None and profile.observations:
         why = f"{profile.observations} measurements of this {gpu.name} (its profile)"
@@ -76,3 +79,15 @@ def judge(prior: Prior, setting: Setting, gpu: Gpu, profile: Profile | None = No
         f"{tail}: this is a physical bound with typical efficiencies, not a measured model"
     )
     return Evidence(grade="D", rows=kernels, why=why, variance=_UNSUPPORTED + (0.0 if other else _OTHER_GENERATION))
+
+
+def _judge_processor(gpu: Gpu) -> Evidence:
+    """A where this processor was measured with as many threads, D where nothing was."""
+    from perfmodel.efficiency.cpu import MEASURE, profile_of
+
+    profile = profile_of(gpu)
+    if profile.rows:
+        why = f"{profile.rows} operators measured on this {gpu.name} ({profile.provenance.get('date', 'no date')})"
+        return Evidence(grade="A", rows=profile.rows, why=why, variance=0.0)
+    why = f"no profile of this {gpu.name}: typical figures of its vector unit and clock; {MEASURE} measures one"
+    return Evidence(grade="D", rows=0, why=why, variance=0.0)

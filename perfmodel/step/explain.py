@@ -12,10 +12,11 @@ from perfmodel.errors import PerfmodelError
 from perfmodel.graph.operators import Operators
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.hardware.precision import resolve_precision
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF, physical_time
-from perfmodel.step.prediction import Prediction
 from perfmodel.step.predict import answer
+from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
 
 _CARDS = ("t4", "rtx3060", "v100", "rtx3090", "a100", "rtx4090", "h100")
@@ -134,6 +135,9 @@ def _changes(prediction: Prediction, prior: Prior) -> list[Change]:
             tried.append((f"precision {precision}", replace(ask, precision=resolved)))
     if ask.loader is not None:
         tried.append((f"{ask.workers * 2 or 1} workers", replace(ask, workers=ask.workers * 2 or 1)))
+    if ask.gpu.arch == CPU_ARCH:
+        tried += [(one.name, replace(ask, gpu=one, profile=None)) for one in map(find_gpu, _CARDS)]
+        return [_change(text, prediction, answer(other, prior)) for text, other in tried]
     if not ask.stack.compiled:
         tried.append(("torch.compile", replace(ask, stack=replace(ask.stack, compiled=True))))
     tried.append((f"{ask.gpus * 2} cards", replace(ask, gpus=ask.gpus * 2)))

@@ -17,6 +17,7 @@ from perfmodel.graph.graph import Graph
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.host import Host, find_host
 from perfmodel.hardware.precision import resolve_precision
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.loading.model import LoaderModel
 from perfmodel.roofline.physical import VARIANT_OF
 from perfmodel.runs.stack import Stack, parse_stack
@@ -159,6 +160,10 @@ def make_request(
     card = gpu if isinstance(gpu, Gpu) else find_gpu(gpu)
     if profile is not None and profile.gpu != card.key:
         raise InputError(f"the profile describes {profile.gpu}, not {card.key}", f"give --gpu {profile.gpu}")
+    if card.arch == CPU_ARCH:
+        if gpus > 1:
+            raise InputError("a machine has one processor", "leave --gpus out; cpu:N says how many threads compute")
+        host = "local" if host == "default" else host
     graph, name, options = _network(model, size)
     machine = host if isinstance(host, Host) else find_host(host)
     chosen = stack if isinstance(stack, Stack) else parse_stack(stack or "newest", card)

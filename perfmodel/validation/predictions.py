@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.features import StepFeatures
-from perfmodel.efficiency.prior import Prior
+from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.hardware.gpu import Gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.hardware.host import find_host
 from perfmodel.step.communication import communication, pcie_gbs
 from perfmodel.step.compute import apply_corrections
@@ -35,7 +36,7 @@ def copy_seconds(questions: Sequence[Question], found: QuestionFeatures) -> Floa
     host = find_host("default")
     rates = np.full(len(questions), np.inf)
     for index, one in enumerate(questions):
-        if one.plan.scope.h2d_copy:
+        if one.plan.scope.h2d_copy and one.gpu.arch != CPU_ARCH:
             pinned = min(host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(one.gpu))
             rates[index] = 1e9 * (host.pageable_gbs if one.plan.scope.pageable else pinned)
     result: Floats = found.input_bytes / rates
@@ -69,9 +70,11 @@ def predict_questions(
     return Predictions(step, np.asarray(prior.half_width(variance, coverage)))
 
 
-def _corrections(questions: Sequence[Question], prior: Prior):  # type: ignore[no-untyped-def]
+def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
+    """Distinct corrections, which of them each question has, and the variance that evidence adds to each."""
     known: dict[tuple[object, Gpu], int] = {}
-    corrections, extra = [], []
+    corrections: list[Corrections] = []
+    extra: list[float] = []
     index = np.empty(len(questions), dtype=np.intp)
     for at, one in enumerate(questions):
         setting = one.plan.setting
