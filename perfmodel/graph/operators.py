@@ -57,7 +57,8 @@ class Operators:
     read, write : float64 [..., n]
         Bytes that one instance reads (each input once) and writes.
     rows, cols : float64 [..., n]
-        Independent rows and reduced length; elementwise operators have `cols` 1.
+        Independent rows and reduced length; elementwise operators have `cols` 1. Convolutions (forward and gradient of
+        data): images, and output positions of one image, since Winograd works on whole tiles of an image.
     window, stride : float64 [n]
         Kernel positions (R*S) and largest stride of a convolution or pooling; 0 and 1 elsewhere.
     depthwise, winograd : bool [n]
