@@ -14,7 +14,7 @@ from perfmodel.efficiency.levels import Setting
 from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.efficiency.profile import Profile
 from perfmodel.graph.graph import Graph
-from perfmodel.graph.operators import PHASES
+from perfmodel.graph.operators import PHASES, Operators
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
@@ -167,23 +167,29 @@ def _with_processor(
     found: StepFeatures, plan: Plan, card: Gpu, chosen: npt.NDArray[np.bool_], batch: Floats, size: Floats | None,
     blocks: int | None,
 ) -> StepFeatures:  # fmt: skip
-    """Replace the features of the chosen points by those of a processor, which also runs optimizers tensor by tensor."""
+    """Replace the features of the chosen points by those of a processor."""
     from perfmodel.efficiency.cpu import processor_features
 
-    name = plan.graph.default_optimizer if plan.optimizer == "default" else plan.optimizer
-    optimizer = name if name.endswith(("_loop", "_fused")) else f"{name.removesuffix('_foreach')}_loop"
-    ops = plan.graph.operators(
-        batch=batch, size=size, blocks=blocks, mode=plan.mode, variant=plan.variant, optimizer=optimizer,
-        attention="fused" if plan.stack.fused_attention else "unfused", accumulate=plan.accumulate,
-        checkpoint=plan.checkpoint,
-    )  # fmt: skip
-    own = processor_features(ops, card, plan.precision)
+    own = processor_features(processor_operators(plan, batch, size, blocks), card, plan.precision)
 
     def merged(name: str, axes: int) -> Floats:
         mask = chosen.reshape(*chosen.shape, *([1] * axes))
         return np.where(mask, getattr(own, name), getattr(found, name))
 
     return StepFeatures(merged("seconds", 2), merged("launches", 1), merged("flops", 1), merged("bytes", 1))
+
+
+def processor_operators(
+    plan: Plan, batch: Floats | float, size: Floats | float | None, blocks: int | None
+) -> Operators:
+    """Operators of a step on a processor, where torch walks an optimizer's tensors one by one."""
+    name = plan.graph.default_optimizer if plan.optimizer == "default" else plan.optimizer
+    optimizer = name if name.endswith(("_loop", "_fused")) else f"{name.removesuffix('_foreach')}_loop"
+    return plan.graph.operators(
+        batch=batch, size=size, blocks=blocks, mode=plan.mode, variant=plan.variant, optimizer=optimizer,
+        attention="fused" if plan.stack.fused_attention else "unfused", accumulate=plan.accumulate,
+        checkpoint=plan.checkpoint,
+    )  # fmt: skip
 
 
 def weighted(found: StepFeatures, weights: Floats) -> StepFeatures:
