@@ -118,9 +118,9 @@ class CpuCoefficients:
         Streaming bandwidth of main memory and of the last cache on all threads, B/s.
     cache_bytes : float
         Working set that the caches hold.
-    fresh_s_per_byte, churn_s_per_byte : float
-        Seconds to touch a byte of memory that the system hands out anew, and the average of that over the memory that
-        a step gets from the heap.
+    fresh_s_per_byte, churn_s_per_byte, update_s_per_byte : float
+        Seconds to touch a byte of memory that the system hands out anew; the average of that over the memory that a
+        step gets from the heap for activations, and for gradients and temporaries of the optimizer.
     call_s : tuple of float
         What the framework adds to each call in the forward pass, loss, backward pass and optimizer.
     half_speed : float
@@ -136,6 +136,7 @@ class CpuCoefficients:
     cache_bytes: float = 8e6
     fresh_s_per_byte: float = 1.5e-10
     churn_s_per_byte: float = 0.4e-10
+    update_s_per_byte: float = 0.8e-10
     call_s: tuple[float, float, float, float] = (4e-6, 4e-6, 4e-6, 1e-6)
     half_speed: float = 1.0
     classes: Mapping[str, CpuClass] = field(default_factory=lambda: dict(DEFAULT_CLASSES))
@@ -364,6 +365,8 @@ def memory_seconds(ops: Operators, c: CpuCoefficients) -> Floats:
     temporary = _named(ops, ("sqrt", "div")) & (ops.phase == PHASE_CODE["optimizer"])
     in_place = np.array([name.endswith("_") for name in ops.name], dtype=bool) & ~temporary
     size = np.where(in_place, 0.0, ops.write)
-    churn = np.where(size > SMALL_BLOCK, c.churn_s_per_byte, 0.0)
+    weights = ops.pass_ == PASS_CODE["wgrad"]
+    heap = np.where(weights | temporary, c.update_s_per_byte, c.churn_s_per_byte)
+    churn = np.where(size > SMALL_BLOCK, heap, 0.0)
     result: Floats = size * np.where(size > LARGEST_HEAP_BLOCK, c.fresh_s_per_byte, churn)
     return result
