@@ -11,9 +11,8 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,63 +25,21 @@ from perfmodel.hardware.cpu import local_cpu
 from perfmodel.hardware.spec import Gpu
 from perfmodel.roofline.cpu import CpuCoefficients
 
-from . import timing
 from .cases import Case
 from .cpu_cases import designed_cases
+from .cpu_clock import Clock, CpuTimer, clock_for, torch_threads
 from .cpu_fit import Fit, Measured, describe, fit_coefficients
-from .measure import import_torch
+from .cpu_memory import measure_apart
 from .operators import Bench, prepare
-from .timing import Call, Effort, Timing
-
-Clock = Callable[[], float]
+from .timing import Effort
 
 EFFORT = Effort(bursts=5, burst_s=4e-3, max_calls=200)
 #: Least seconds in which a profile is worth fitting.
 LEAST_BUDGET_S = 3.0
 #: Kinds whose operators are also measured on data that the caches do not hold.
 _STREAMED = frozenset(("elementwise", "reduce", "copy", "norm", "softmax", "gemm"))
-_FRESH_BYTES = 48 << 20
 _CHAIN, _CHAIN_OPERATORS = 20, (2, 4)
 _ADAM_PASSES, _ADAM_TENSORS = 7, 16
-
-
-def clock_for(threads: int) -> Clock:
-    """Processor time of the process for one thread, else the wall clock."""
-    return time.process_time if threads == 1 else time.perf_counter
-
-
-@dataclass(frozen=True)
-class CpuTimer:
-    """Times calls by a clock; see `timing.Timer`."""
-
-    clock: Clock
-
-    def time(self, call: Call, *, copies: int, effort: Effort) -> Timing:
-        """Median over bursts of calls that together last about ``effort.burst_s``."""
-        call(0)
-        first = self._burst(call, 1, copies)
-        calls = max(1, min(effort.max_calls, round(effort.burst_s / max(first, 1e-9))))
-        return timing.summary(
-            [self._burst(call, calls, copies) for _ in range(effort.bursts)], calls=calls, method="wall"
-        )
-
-    def _burst(self, call: Call, calls: int, copies: int) -> float:
-        start = self.clock()
-        for index in range(calls):
-            call(index % copies)
-        return max((self.clock() - start) / calls, 1e-9)
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[Any]:
-    """Import torch and let it compute with so many threads."""
-    torch = import_torch()
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield torch
-    finally:
-        torch.set_num_threads(before)
 
 
 def measure_profile(device: str = "cpu", *, budget_s: float = 60.0, save: bool = True) -> CpuProfile:
@@ -171,11 +128,14 @@ def _cache_bytes() -> int:
 def _measured_directly(torch: Any, gpu: Gpu) -> CpuCoefficients:
     """What needs no fit: new memory, the framework's cost of a call, the speed of 16-bit products."""
     clock = clock_for(gpu.sm)
+    fresh, churn = measure_apart(gpu.sm)
+    torch.empty(7 << 20)  # 28 MiB, freed at once: that raises glibc's thresholds, so that later blocks are kept
     forward, backward = _call_costs(torch, clock)
     optimizer = _optimizer_call_s(torch, clock)
     return replace(
         typical_profile(gpu).coefficients,
-        fresh_s_per_byte=_fresh_s_per_byte(torch, clock),
+        fresh_s_per_byte=fresh,
+        churn_s_per_byte=churn,
         call_s=(forward, forward, backward, optimizer),
         half_speed=_half_speed(torch, clock) if "bf16" in gpu.peaks_tflops else 1.0,
     )
@@ -190,19 +150,6 @@ def _median_s(clock: Clock, call: Callable[[], object], *, repeats: int, calls: 
             call()
         seconds.append((clock() - start) / calls)
     return max(statistics.median(seconds), 1e-9)
-
-
-def _fresh_s_per_byte(torch: Any, clock: Clock) -> float:
-    """Seconds a byte of filling memory that the system has just mapped, beyond filling memory that is there."""
-    count = _FRESH_BYTES // 4
-    kept: Any = torch.empty(count)
-    kept.fill_(1.0)
-    again = _median_s(clock, lambda: kept.fill_(2.0), repeats=5)
-    fresh = _median_s(clock, lambda: torch.empty(count).fill_(2.0), repeats=5)
-    kept = None
-    raised = torch.empty(7 << 20)  # 28 MiB: freeing it raises glibc's thresholds, so that later blocks are kept
-    del raised
-    return max(fresh - again, 0.0) / _FRESH_BYTES
 
 
 def _call_costs(torch: Any, clock: Clock) -> tuple[float, float]:

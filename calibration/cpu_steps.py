@@ -20,7 +20,7 @@ from perfmodel.errors import FailureError
 from perfmodel.hardware.cpu import local_cpu
 from perfmodel.step.predict import predict
 
-from .cpu_profile import clock_for, torch_threads
+from .cpu_clock import clock_for, torch_threads
 from .programs import StepCase, build_program
 from .steps import Probe, Program, module_program
 
@@ -112,14 +112,14 @@ def measure_point(
     clock = clock_for(threads)
     with torch_threads(threads) as torch:
         torch.manual_seed(0)
-        program = program_of(point)
+        program, probe = program_of(point), Probe()
         for _ in range(warm_up):
-            program.step(Probe())
+            program.step(probe)
         seconds: list[float] = []
         end = time.monotonic() + budget_s
         while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < end):
             start = clock()
-            program.step(Probe())
+            program.step(probe)
             seconds.append(clock() - start)
     return seconds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,10 +11,15 @@ from perfmodel.cli.network import choose_model
 from perfmodel.cli.options import Names, WholeNumbers, common_options, read_profile, shared_options
 from perfmodel.errors import FailureError, InputError
 
+if TYPE_CHECKING:
+    PriceType = click.ParamType[float | dict[str, float]]
+else:  # not generic at run time in older versions
+    PriceType = click.ParamType
+
 SCHEMA_VERSION = 1
 
 
-class Price(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class Price(PriceType):
     """One price for all cards, or ``p100=0.5,v100=1.2``."""
 
     name = "price"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from perfmodel.errors import InputError
+
+if TYPE_CHECKING:
+    IntegerType = click.ParamType[int]
+    IntegersType = click.ParamType[tuple[int, ...]]
+    NamesType = click.ParamType[tuple[str, ...]]
+else:  # not generic at run time in older versions
+    IntegerType = IntegersType = NamesType = click.ParamType
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,7 +45,7 @@ def whole_number(text: Any, label: str, least: int) -> int:
     return number
 
 
-class WholeNumber(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class WholeNumber(IntegerType):
     """A whole number of at least a minimum, with one clear line otherwise."""
 
     name = "integer"
@@ -51,7 +58,7 @@ class WholeNumber(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return whole_number(value, option_label(param), self.least)
 
 
-class WholeNumbers(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class WholeNumbers(IntegersType):
     """Whole numbers: ``4``, a list ``1,2,4``, a range ``3:9`` (both ends) or ``2:16:2``, or several of these."""
 
     name = "list"
@@ -77,7 +84,7 @@ class WholeNumbers(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return range(ends[0], ends[1] + 1, ends[2] if len(ends) == 3 else 1)
 
 
-class Names(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class Names(NamesType):
     """Names separated by commas."""
 
     name = "list"

@@ -126,12 +126,14 @@ def group_levels(setting: Setting, arch: str) -> dict[str, str]:
 
 def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
     """Level of each factor on the whole step; an empty level has no effect."""
+    if setting.operators:  # the physical coefficients are fitted to such sums: only the card's own kernels may differ
+        return dict.fromkeys(TOTAL_FACTORS, "") | {"gpu": f"{gpu_key} kernels"}
     e, campaign = setting.engine, setting.campaign
     stack = f"{setting.era}|{setting.version}|{setting.layout}|{setting.compiled}|{e}|{setting.mode}"
     return {
         "campaign_mode": f"{campaign}|{setting.mode}" if campaign else "",
         "stack_mode": f"{campaign}|{stack}" if campaign else "",
-        "gpu": f"{gpu_key} kernels" if setting.operators else gpu_key,
+        "gpu": gpu_key,
         "arch_campaign": f"{arch}|{campaign}" if campaign else "",
         "gpu_engine": f"{gpu_key}|{e}",
         "arch_engine": f"{arch}|{e}",
@@ -171,5 +173,5 @@ def card_offsets(product: float, memory: float) -> Floats:
 
 
 def covariate_masks() -> npt.NDArray[np.bool_]:
-    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): arithmetic groups, then memory groups."""
+    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): first on arithmetic, then on memory groups."""
     return np.concatenate([np.tile(_COMPUTE, (len(COVARIATES), 1)), np.tile(_MEMORY, (len(COVARIATES), 1))])

@@ -117,7 +117,7 @@ class Profile:
             raise InputError(f"profiles of {self.gpu} and {other.gpu} cannot be merged", "merge profiles of one card")
         prior = np.diag(1.0 / TERM_SD**2)
         mine, theirs = np.linalg.inv(self.covariance), np.linalg.inv(other.covariance)
-        covariance: Floats = np.linalg.inv(mine + theirs - prior).astype(np.float64)
+        covariance: Floats = np.asarray(np.linalg.inv(mine + theirs - prior), dtype=np.float64)
         mean = covariance @ (mine @ self.mean + theirs @ other.mean)
         return replace(
             self,

@@ -246,7 +246,6 @@ REDUCE = frozenset(
         "count_nonzero",
         "aminmax",
         "std_mean",
-        "_foreach_norm",
     ]
 )
 ELEMENTWISE = frozenset(
@@ -306,8 +305,6 @@ ELEMENTWISE = frozenset(
         "isfinite",
         "_thnn_fused_lstm_cell_backward_impl",
         "_thnn_fused_gru_cell",
-        "_foreach_add_",
-        "_foreach_mul_",
     ]
 )
 OTHER = frozenset(

@@ -11,10 +11,10 @@ from typing import Any
 from perfmodel.errors import DependencyError, FailureError
 from perfmodel.graph.assemble import assemble
 from perfmodel.graph.autocast import device_rules
+from perfmodel.graph.calls import tensors
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.recorder import Recorder
 from perfmodel.graph.records import elements, split
-from perfmodel.graph.rules import tensors
 from perfmodel.graph.symbolic import Captured, fit_sizes, without_blocks
 
 PRIMES = (1009, 1013, 2003, 4001, 8009)

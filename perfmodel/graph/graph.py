@@ -112,14 +112,11 @@ class Graph:
     def _blocks(self, blocks: int | None) -> int:
         if blocks is None:
             return self.default_blocks or 0
-        self._check_blocks(blocks)
-        return blocks
-
-    def _check_blocks(self, blocks: ArrayLike) -> None:
         if self.default_blocks is None:
             raise ValueError(f"{self.name} has no block count")
-        if np.any(np.asarray(blocks) < 1):
-            raise ValueError(f"blocks must be at least 1, not {np.min(blocks)}")
+        if blocks < 1:
+            raise ValueError(f"blocks must be at least 1, not {blocks}")
+        return blocks
 
     def table(self, mode: str = "train", attention: str | None = None) -> OperatorTable:
         """Operators of one mode; without an ``attention`` of that kind the one there is.
@@ -236,9 +233,9 @@ class Graph:
         ``workspace`` adds the estimate of what GPU libraries take.
         """
         variant = self._variant(variant)
+        count = np.asarray(self._blocks(None if blocks is None else int(np.min(blocks))), float)
         if blocks is not None:
-            self._check_blocks(blocks)
-        count = np.asarray(self.default_blocks or 0 if blocks is None else blocks, float)
+            count = np.asarray(blocks, float)
         values = self._values(batch, size)
         table = self.table(mode, attention)
         operators = table.evaluate(values, blocks=count[..., None], variant=variant)

@@ -43,11 +43,10 @@ _SIGMOID = ("tanh", "pow", "sin", "cos", "exp", "log", "erf")
 _ACTIVATION = ("gelu", "silu", "sigmoid", "mish", "softplus", "cross_entropy")
 #: Copies that compute an index for each element.
 _GATHER = ("pad", "gather", "scatter", "index", "select")
-#: glibc: the largest allocation that comes from the heap rather than from the system, and the free memory at the
-#: heap's end that is given back, as multiples of the largest block freed so far (``mallopt``, dynamic thresholds).
-LARGEST_HEAP_BLOCK = float(32 << 20)
-_TRIM_BLOCKS = 2.0
-#: Input channels up to which a first layer has kernels that need no padding of them.
+#: glibc: blocks from which on memory comes from the system at first, and from which on it always does (``mallopt``).
+SMALL_BLOCK, LARGEST_HEAP_BLOCK = float(128 << 10), float(32 << 20)
+#: Input channels up to which weight gradients of a first layer need no padding of them; forward passes need none below
+#: a whole vector.
 _FIRST_LAYER_CHANNELS = 4.0
 
 
@@ -119,8 +118,9 @@ class CpuCoefficients:
         Streaming bandwidth of main memory and of the last cache on all threads, B/s.
     cache_bytes : float
         Working set that the caches hold.
-    fresh_s_per_byte : float
-        Seconds to touch a byte of memory that the system hands out anew.
+    fresh_s_per_byte, churn_s_per_byte : float
+        Seconds to touch a byte of memory that the system hands out anew, and the average of that over the memory that
+        a step gets from the heap.
     call_s : tuple of float
         What the framework adds to each call in the forward pass, loss, backward pass and optimizer.
     half_speed : float
@@ -135,6 +135,7 @@ class CpuCoefficients:
     cache_bandwidth: float = 4e10
     cache_bytes: float = 8e6
     fresh_s_per_byte: float = 1.5e-10
+    churn_s_per_byte: float = 0.4e-10
     call_s: tuple[float, float, float, float] = (4e-6, 4e-6, 4e-6, 1e-6)
     half_speed: float = 1.0
     classes: Mapping[str, CpuClass] = field(default_factory=lambda: dict(DEFAULT_CLASSES))
@@ -265,7 +266,7 @@ def work_of(ops: Operators, lanes: int) -> Work:
     rows = np.where(wgrad, ops.k, ops.m * np.minimum(density, 1.0))
     outer = np.where(wgrad, ops.m, ops.n)
     inner = np.where(wgrad, ops.n, ops.k) / np.where(conv, window, 1.0)
-    dense = conv & (code < CLASS_CODE["depthwise"])
+    dense = conv & (code < CLASS_CODE["pointwise"])
     pad = np.where(dense, _padding(outer, lanes) * _inner_padding(code, inner, lanes), 1.0)
     product = code < len(PRODUCT_CLASSES)
     sizes = np.stack([np.where(product, np.maximum(size, 1.0), 1.0) for size in (rows, outer, inner)])
@@ -285,13 +286,14 @@ def _elements(ops: Operators) -> Floats:
 
 
 def _padding(channels: Floats, lanes: int) -> Floats:
-    """Work on whole vectors of channels over work on the channels; a single channel is a dot product, not padded."""
-    padded = np.ceil(channels / lanes) * lanes / np.maximum(channels, 1.0)
-    return np.where(channels <= 1.0, 1.0, padded)
+    """Work on whole vectors of channels over work on the channels."""
+    result: Floats = np.ceil(channels / lanes) * lanes / np.maximum(channels, 1.0)
+    return result
 
 
 def _inner_padding(code: npt.NDArray[np.intp], channels: Floats, lanes: int) -> Floats:
-    first = (channels <= _FIRST_LAYER_CHANNELS) & (code != CLASS_CODE["conv_dgrad"])
+    few = np.where(code == CLASS_CODE["conv_fwd"], lanes - 1.0, _FIRST_LAYER_CHANNELS)
+    first = (channels <= few) & (code != CLASS_CODE["conv_dgrad"])
     return np.where(first, 1.0, _padding(channels, lanes))
 
 
@@ -349,29 +351,19 @@ def cpu_time(ops: Operators, c: CpuCoefficients) -> Floats:
     kept = (ops.count * ops.saved).sum(axis=-1, keepdims=True)
     seconds = operator_seconds(work, c, working_set=work.traffic + kept, half=ops.half)
     call = np.array(c.call_s)[ops.phase]
-    result: Floats = seconds + call + fresh_bytes(ops) * c.fresh_s_per_byte
+    result: Floats = seconds + call + memory_seconds(ops, c)
     return result
 
 
-def fresh_bytes(ops: Operators) -> Floats:
-    """Bytes that one call of each operator writes to memory the system has just handed out.
+def memory_seconds(ops: Operators, c: CpuCoefficients) -> Floats:
+    """Seconds that one call of each operator spends on getting memory for what it writes.
 
-    Blocks above `LARGEST_HEAP_BLOCK` are mapped anew by every call. Smaller ones come from the heap. Its end is given
-    back when more of it is free than twice the largest block, so where a step swings further than that (what it keeps
-    for the backward pass, the gradients, two temporaries of the optimizer), all of that is new memory in every step.
+    Blocks above `LARGEST_HEAP_BLOCK` are mapped anew by every call, page by page. Smaller ones come from the heap, of
+    which an unpredictable part has been given back since: their cost is an average. Operators in place get none.
     """
-    large = ops.write > LARGEST_HEAP_BLOCK
-    weights = (ops.pass_ == PASS_CODE["wgrad"]) & np.isin(ops.kind, (KIND_CODE["gemm"], KIND_CODE["conv"]))
-    optimizer = ops.phase == PHASE_CODE["optimizer"]
-    temporary = optimizer & _named(ops, ("sqrt", "div_"))
-    block = np.where(large, LARGEST_HEAP_BLOCK, ops.write).max(axis=-1, keepdims=True)
-    kept = np.where(large, 0.0, ops.saved)
-    gradients = np.where(optimizer, ops.count * ops.rows * 4.0, 0.0).max(axis=-1, keepdims=True)
-    written = np.where(weights, ops.count * ops.write, 0.0).sum(axis=-1, keepdims=True)
-    gradient = np.where(weights, ops.write, 0.0) * np.minimum(gradients / np.maximum(written, 1.0), 1.0)
-    largest = np.where(weights & ~large, ops.write, 0.0).max(axis=-1, keepdims=True)
-    temporaries = np.where(temporary, largest / np.maximum(ops.count, 1.0), 0.0)
-    swing = ((kept + gradient + temporaries) * ops.count).sum(axis=-1, keepdims=True)
-    share = np.clip(swing / np.maximum(_TRIM_BLOCKS * block, 1.0) - 0.5, 0.0, 1.0)
-    result: Floats = np.where(large, ops.write, (kept + gradient + temporaries) * share)
+    temporary = _named(ops, ("sqrt", "div")) & (ops.phase == PHASE_CODE["optimizer"])
+    in_place = np.array([name.endswith("_") for name in ops.name], dtype=bool) & ~temporary
+    size = np.where(in_place, 0.0, ops.write)
+    churn = np.where(size > SMALL_BLOCK, c.churn_s_per_byte, 0.0)
+    result: Floats = size * np.where(size > LARGEST_HEAP_BLOCK, c.fresh_s_per_byte, churn)
     return result

@@ -63,8 +63,8 @@ class Device:
         issue = np.array([_ISSUE.get(gpu.arch.split(maxsplit=1)[0], 1.0) for gpu in gpus])
 
         def peak(name: str) -> Floats:
-            column: Floats = np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
-            return column
+            found: Floats = np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
+            return found
 
         columns = {
             "sm": np.array([float(gpu.sm) for gpu in gpus]),

@@ -33,9 +33,9 @@ from perfmodel.step.request import Request, steps_in
 Floats = npt.NDArray[np.float64]
 
 #: Points that are put together at once: their arrays stay in the processor's cache.
-_PIECE = 8192
+_PIECE = 1 << 15
 #: Operators times batches that are timed at once.
-_TIMES = 1 << 18
+_TIMES = 1 << 20
 #: Points that one thread answers alone.
 _ONE_THREAD = 1 << 16
 

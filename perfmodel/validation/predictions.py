@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.efficiency.features import StepFeatures
 from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.hardware.host import find_host
@@ -70,6 +71,7 @@ def predict_questions(
 
 
 def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
+    """Distinct corrections, which of them each question has, and the variance that evidence adds to each."""
     known: dict[tuple[object, Gpu], int] = {}
     corrections: list[Corrections] = []
     extra: list[float] = []
@@ -83,3 +85,6 @@ def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArr
             extra.append(judge(prior, setting, one.gpu).variance)
         index[at] = known[key]
     return index, corrections, np.array(extra)
+
+
+__all__ = ["Predictions", "StepFeatures", "copy_seconds", "predict_questions"]

@@ -136,6 +136,28 @@ def test_every_core_name_of_the_measurements_resolves(shared_data: Path) -> None
     assert found / len(timm) > 0.85
 
 
+def test_graphs_have_the_totals_published_with_the_measurements(shared_data: Path) -> None:
+    path = shared_data / "measurements" / "end_to_end.csv.gz"
+    with gzip.open(path, "rt", newline="") as file:
+        rows = {
+            (row["model"], int(float(row["image_size"]))): (float(row["params_M"]), float(row["gmacs"]))
+            for row in csv.DictReader(file)
+            if row["source"] == "timm-results" and row["gmacs"] and float(row["gmacs"]) > 1
+        }
+    ratios = []
+    for (name, size), (params, gmacs) in rows.items():
+        try:
+            graph, _ = resolve(f"timm:{name}", size=size)
+        except UnknownModelError:
+            continue
+        if graph.default_size == size:
+            totals = graph.totals()
+            ratios.append((totals.parameters / 1e6 / params, float(totals.gmacs) / gmacs))
+    assert len(ratios) > 400
+    off = [ratio for ratio in ratios if abs(ratio[0] - 1) > 0.02 or abs(ratio[1] - 1) > 0.03]
+    assert len(off) / len(ratios) < 0.05
+
+
 def test_loading_needs_no_torch_and_little_time() -> None:
     code = (
         "import json, sys, time\n"

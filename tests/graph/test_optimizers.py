@@ -41,20 +41,26 @@ def test_parameters_may_be_an_array() -> None:
     np.testing.assert_allclose(found.total("read")[1], 2 * found.total("read")[0])
 
 
-def test_real_foreach_adam_moves_what_is_counted() -> None:
-    """Against the multi-tensor operators that torch.optim really calls."""
+@pytest.mark.parametrize(
+    ("name", "factory", "options"),
+    [("sgd", "SGD", {"momentum": 0.9}), ("adam", "Adam", {}), ("adamw", "AdamW", {})],
+)
+def test_passes_are_those_torch_makes(name: str, factory: str, options: dict[str, float]) -> None:
     torch = pytest.importorskip("torch")
     from perfmodel.graph.capturing import trace
 
     module = torch.nn.Linear(100, 50, device="meta")
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, foreach=True)
+    optimizer = getattr(torch.optim, factory)(module.parameters(), lr=0.1, foreach=True, **options)
     for _ in range(2):
         for parameter in module.parameters():
             parameter.grad = torch.empty_like(parameter)
         got = trace(lambda session: optimizer.step(), modules=[module], inputs=[], batch=0, trace_peak=False)
-    names = [record.name for record in got.records if record.name.startswith("_foreach")]
-    expected = optimizer_operators("sgd", parameters=np.array(5050.0), tensors=np.array(2.0), scaler=False)
-    assert names == list(expected.name)
+    assert got.unmodelled == {}
+    real = [record for record in got.records if record.linear.get("write_single", [0])[0] >= 5050]
+    counted = optimizer_operators(name, parameters=np.array(5050.0), tensors=np.array(2.0), scaler=False)
+    assert [record.name for record in real] == list(counted.name)
+    assert [4 * record.linear["read_single"][0] for record in real] == counted.read.tolist()
+    assert [4 * record.linear["write_single"][0] for record in real] == counted.write.tolist()
 
 
 def test_accumulation_adds_once_for_each_further_micro_batch() -> None:

@@ -37,22 +37,25 @@ needs_native = pytest.mark.skipif(not built(), reason="the native CPU module is 
 
 @pytest.fixture(params=["numpy", pytest.param("native", marks=needs_native)])
 def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PERFMODEL_BACKEND", request.param)
-    name: str = request.param
+    name = str(request.param)
+    monkeypatch.setenv("PERFMODEL_BACKEND", name)
     return name
 
 
 def products(**changes: Any) -> Products:
-    one: dict[str, Any] = {
-        "b": 1.0, "m": 4096.0, "n": 4096.0, "k": 4096.0, "itemsize": 4.0, "traffic": 2e8, "flops": 1e13,
-        "tensor": False, "plain": False, "least_rows": 0.0,
-    }  # fmt: skip
+    one: dict[str, Any] = dict.fromkeys(("m", "n", "k"), 4096.0)
+    one |= {"b": 1.0, "itemsize": 4.0, "traffic": 2e8, "flops": 1e13, "least_rows": 0.0}
+    one |= {"tensor": False, "plain": False}
     return Products(**{name: np.asarray(value) for name, value in (one | changes).items()})
 
 
 def card(**changes: Any) -> dict[str, Any]:
     one = {"sm": 80.0, "bandwidth": 8e11, "l2_bytes": 6e6, "old": False}
     return {name: np.asarray(value) for name, value in (one | changes).items()}
+
+
+def numbers(columns: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in columns.items()}
 
 
 def reference(p: dict[str, float], d: dict[str, float], c: KernelCoefficients) -> float:
@@ -99,11 +102,9 @@ def test_edge_sizes(chosen: str, axis: str, size: float) -> None:
         for kind in ({}, {"tensor": True}, {"plain": True}, {"least_rows": 128.0}):
             p, d = products(**{axis: float(size)}, **kind), card(old=old)
             found = product_time(p, **d, c=ODD)
-            plain_p = {name: float(getattr(p, name)) for name in vars(p)}
             assert found.shape == ()
-            assert float(found) == pytest.approx(
-                reference(plain_p, {k: float(v) for k, v in d.items()}, ODD), rel=1e-12
-            )
+            expected = reference({name: float(getattr(p, name)) for name in vars(p)}, numbers(d), ODD)
+            assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 33, 20_000])
@@ -119,9 +120,11 @@ def test_broadcasts_cards_points_and_operators(chosen: str) -> None:
     device = Device.of(gpus())
     columns = {name: getattr(device, name)[:, :, None] for name in ("sm", "bandwidth", "l2_bytes", "old")}
     p = products(
-        m=np.array([[64.0], [640.0], [6400.0]]), k=np.array([9.0, 576.0, 2304.0, 4096.0]),
-        tensor=device.tensor[:, :, None], plain=np.array([True, False, False, True]),
-    )  # fmt: skip
+        m=np.array([[64.0], [640.0], [6400.0]]),
+        k=np.array([9.0, 576.0, 2304.0, 4096.0]),
+        tensor=device.tensor[:, :, None],
+        plain=np.array([True, False, False, True]),
+    )
     found = product_time(p, **columns, c=ODD)
     assert found.shape == (len(gpus()), 3, 4)
     for at in ((0, 0, 0), (5, 1, 1), (40, 2, 2), (len(gpus()) - 1, 2, 3)):
@@ -190,9 +193,8 @@ def test_threads_and_instruction_sets_agree_bit_by_bit() -> None:
     for name, _, supported in native.cpu().isas():
         if supported:
             environment = dict(os.environ, PERFMODEL_ISA=name)
-            run = subprocess.run(
-                [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-            )
+            command = [sys.executable, "-c", code]
+            run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             for line in run.stdout.splitlines():
                 isa, *rest = line.split()
                 assert isa == name

@@ -55,8 +55,8 @@ def predicted_alone(one: Question) -> Any:
     return pm.predict(
         plan.model, gpu=one.gpu, gpus=one.gpus, batch=int(one.batch), precision=plan.precision, mode=plan.mode,
         size=None if math.isnan(one.size) else int(one.size),
-        blocks=None if math.isnan(one.blocks) else int(one.blocks),
-        stack=plan.stack, timing=plan.scope, campaign=plan.campaign,
+        blocks=None if math.isnan(one.blocks) else int(one.blocks), stack=plan.stack,
+        timing=plan.scope, campaign=plan.campaign,
     )  # fmt: skip
 
 
