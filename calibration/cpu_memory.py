@@ -23,6 +23,8 @@ _FRESH_BYTES = 48 << 20
 _SIZES = tuple(
     count << 10 for count in (2048, 2048, 1024, 1024, 512, 512, 256, 128, 64, 64, 256, 512, 1024, 2048, 1024, 512)
 )
+#: Elements of the parameters of the optimizer's probe: few large ones and many small ones, as networks have them.
+_TENSORS = (1_500_000, 300_000, 300_000, 100_000, *[30_000] * 4, *[1000] * 8)
 _STEPS = 15
 _PROCESSES = 4
 
@@ -71,8 +73,38 @@ def churn_s_per_byte(torch: Any, clock: Clock) -> float:
     return max(fresh - _median(clock, again, _STEPS), 0.0) / written
 
 
-def measure_apart(threads: int) -> tuple[float, float]:
-    """Seconds a byte of mapped and of reused memory: means over new processes, as the second differs between them.
+def update_s_per_byte(torch: Any, clock: Clock) -> float:
+    """Seconds a byte of the temporaries of an Adam step (two of each tensor's size), beyond the same in place."""
+    parameters = [torch.nn.Parameter(torch.randn(count)) for count in _TENSORS]
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+    adam = torch.optim.Adam(parameters, lr=1e-6)
+
+    def step() -> None:  # gradients are freed and made anew by every step of training
+        for parameter in parameters:
+            parameter.grad = None
+        for parameter, one in zip(parameters, sources, strict=True):
+            parameter.grad = one.clone()
+        adam.step()
+
+    sources = [torch.randn_like(parameter) for parameter in parameters]
+    fresh = _median(clock, step, _STEPS)
+    states = [(p.data, one, one.clone(), one.square(), one.clone()) for p, one in zip(parameters, sources, strict=True)]
+
+    def again() -> None:
+        for weight, gradient, average, square, out in states:
+            out.copy_(gradient)
+            average.lerp_(gradient, 0.1)
+            square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+            torch.sqrt(square, out=out)
+            out.div_(0.9).add_(1e-8)
+            weight.addcdiv_(average, out, value=-1e-6)
+
+    return max(fresh - _median(clock, again, _STEPS), 0.0) / (3 * 4 * sum(_TENSORS))
+
+
+def measure_apart(threads: int) -> dict[str, float]:
+    """Seconds a byte of mapped, reused and the optimizer's memory: means over new processes, as they differ much.
 
     Raises
     ------
@@ -80,25 +112,29 @@ def measure_apart(threads: int) -> tuple[float, float]:
         When such a process fails.
     """
     found = [_measure_once(threads) for _ in range(_PROCESSES)]
-    return statistics.mean(fresh for fresh, _ in found), statistics.mean(churn for _, churn in found)
+    return {name: statistics.mean(one[name] for one in found) for name in found[0]}
 
 
-def _measure_once(threads: int) -> tuple[float, float]:
+def _measure_once(threads: int) -> dict[str, float]:
     command = [sys.executable, "-m", "perfmodel.calibration.cpu_memory", str(threads)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise FailureError(f"measuring memory failed: {reason}", "run it again; --debug shows more")
-    fresh, churn = json.loads(result.stdout.splitlines()[-1])
-    return float(fresh), float(churn)
+    return {name: float(value) for name, value in json.loads(result.stdout.splitlines()[-1]).items()}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print both as JSON, for the number of threads that is given."""
+    """Print all three as JSON, for the number of threads that is given."""
     threads = int(arguments[0])
+    clock = clock_for(threads)
     with torch_threads(threads) as torch:
-        churn = churn_s_per_byte(torch, clock_for(threads))
-        print(json.dumps([fresh_s_per_byte(torch, clock_for(threads)), churn]))
+        found = {
+            "update_s_per_byte": update_s_per_byte(torch, clock),
+            "churn_s_per_byte": churn_s_per_byte(torch, clock),
+            "fresh_s_per_byte": fresh_s_per_byte(torch, clock),
+        }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ never below the smaller of base and boost / 4,
 
 with w = power / fp32 peak in W per TFLOP/s, per die, and w_ref the median of w over the desktop, workstation and
 data-centre cards of the same process in the shipped table. The last factor is what a card that is very short of power
-loses within seconds of load, which short kernel measurements do not show. See ``docs/hardware.md`` for the fit and its error.
+loses within seconds of load, which short kernel measurements do not show. See ``docs/hardware.md`` for the fit and its
+error.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ POWER_EXPONENT = 0.20
 """B, from the same fit."""
 
 STARVED, STARVED_EXPONENT = 0.75, 0.60
-"""K and C. Set by hand, not fitted: a T4 (0.46 of the reference) falls from 1590 to about 960 MHz within seconds of load
-(Jia et al. 2019, arXiv:1903.07486), and BERT steps on a P4 (0.59) take about 1.3 times what its short kernels add up to."""
+"""K and C. Set by hand, not fitted: a T4 (0.46 of the reference) falls from 1590 to about 960 MHz within seconds of
+load (Jia et al. 2019, arXiv:1903.07486), and BERT steps on a P4 (0.59) take about 1.3 times what its short kernels add
+up to."""
 
 REFERENCE_W_PER_TFLOP = {
     "28nm": 37.4,

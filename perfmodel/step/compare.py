@@ -209,7 +209,15 @@ def compare(
     grid.run()
     for row, card in enumerate(cards):
         if card.arch == CPU_ARCH:
-            _processor_points(grid, row, replace(ask, stack=stacks[row]))
+            own = make_request(
+                model,
+                gpu=card,
+                batch=int(min(batch)),
+                precision=_first_supported(card, precision),
+                blocks=None if blocks is None else int(counts[0]),
+                **options,
+            )
+            _processor_points(grid, row, replace(own, profile=profile))
     capacity = np.array([card.memory_gb for card in cards])[:, None, None, None]
     return Comparison(
         gpus=cards, precisions=tuple(precision), batches=batches, blocks=counts, step_s=grid.step, low_s=grid.low,

@@ -171,17 +171,10 @@ def _with_processor(
     found: StepFeatures, plan: Plan, card: Gpu, chosen: npt.NDArray[np.bool_], batch: Floats, size: Floats | None,
     blocks: int | None,
 ) -> StepFeatures:  # fmt: skip
-    """Put a processor's features in at the chosen points; it also runs optimizers tensor by tensor."""
+    """Put a processor's features in at the chosen points."""
     from perfmodel.efficiency.cpu import processor_features
 
-    name = plan.graph.default_optimizer if plan.optimizer == "default" else plan.optimizer
-    optimizer = name if name.endswith(("_loop", "_fused")) else f"{name.removesuffix('_foreach')}_loop"
-    ops = plan.graph.operators(
-        batch=batch, size=size, blocks=blocks, mode=plan.mode, variant=plan.variant, optimizer=optimizer,
-        attention="fused" if plan.stack.fused_attention else "unfused", accumulate=plan.accumulate,
-        checkpoint=plan.checkpoint,
-    )  # fmt: skip
-    own = processor_features(ops, card, plan.precision)
+    own = processor_features(processor_operators(plan, batch, size, blocks), card, plan.precision)
 
     def merged(name: str, axes: int) -> Floats:
         mask = chosen.reshape(*chosen.shape, *([1] * axes))
@@ -189,6 +182,19 @@ def _with_processor(
         return column
 
     return StepFeatures(merged("seconds", 2), merged("launches", 1), merged("flops", 1), merged("bytes", 1))
+
+
+def processor_operators(
+    plan: Plan, batch: Floats | float, size: Floats | float | None, blocks: int | None
+) -> Operators:
+    """Operators of a step on a processor, where torch walks an optimizer's tensors one by one."""
+    name = plan.graph.default_optimizer if plan.optimizer == "default" else plan.optimizer
+    optimizer = name if name.endswith(("_loop", "_fused")) else f"{name.removesuffix('_foreach')}_loop"
+    return plan.graph.operators(
+        batch=batch, size=size, blocks=blocks, mode=plan.mode, variant=plan.variant, optimizer=optimizer,
+        attention="fused" if plan.stack.fused_attention else "unfused", accumulate=plan.accumulate,
+        checkpoint=plan.checkpoint,
+    )  # fmt: skip
 
 
 def weighted(found: StepFeatures, weights: Floats) -> StepFeatures:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.errors import PerfmodelError
@@ -15,6 +16,7 @@ from perfmodel.hardware.precision import resolve_precision
 from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF, physical_time
+from perfmodel.step.compute import processor_operators
 from perfmodel.step.predict import answer
 from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
@@ -100,11 +102,8 @@ def explain(prediction: Prediction, prior: Prior | None = None) -> Explanation:
 def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
     from perfmodel.graph.operators import PHASES
 
-    ops = ask.graph.operators(
-        batch=float(ask.batch), size=ask.size, blocks=ask.blocks, mode=ask.mode, variant=VARIANT_OF[ask.precision],
-        optimizer=ask.optimizer, attention="fused" if ask.stack.fused_attention else "unfused",
-    )  # fmt: skip
-    time = np.ravel(physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel) * ops.count)
+    ops, seconds = _processor_operators(ask) if ask.gpu.arch == CPU_ARCH else _card_operators(ask, prior)
+    time = np.ravel(seconds * ops.count)
     order = np.argsort(-time)[:_TOP]
     return [
         TopOperator(
@@ -113,6 +112,22 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
         )
         for i in order
     ]  # fmt: skip
+
+
+def _card_operators(ask: Request, prior: Prior) -> tuple[Operators, npt.NDArray[np.float64]]:
+    ops = ask.graph.operators(
+        batch=float(ask.batch), size=ask.size, blocks=ask.blocks, mode=ask.mode, variant=VARIANT_OF[ask.precision],
+        optimizer=ask.optimizer, attention="fused" if ask.stack.fused_attention else "unfused",
+    )  # fmt: skip
+    return ops, physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel)
+
+
+def _processor_operators(ask: Request) -> tuple[Operators, npt.NDArray[np.float64]]:
+    from perfmodel.efficiency.cpu import profile_of
+    from perfmodel.roofline.cpu import cpu_time
+
+    ops = processor_operators(ask.plan, float(ask.batch), ask.size, ask.blocks)
+    return ops, cpu_time(ops, profile_of(ask.gpu).coefficients)
 
 
 def _shape(ops: Operators, i: int) -> str:
