@@ -27,7 +27,8 @@ class Device:
     sm : array
         Streaming multiprocessors.
     simt_flops, half_flops, tf32_flops, int8_flops, fp8_flops : array
-        Sustained arithmetic peaks in FLOP/s (0 where the card lacks the engine).
+        Sustained arithmetic peaks in FLOP/s (0 where the card lacks the engine). Without tensor cores 16-bit products
+        run at the fp32 rate even where the card has a faster one (P100): frameworks accumulate them in fp32.
     tensor : array of bool
         Whether 16-bit products run on tensor cores.
     bandwidth : array
@@ -60,6 +61,7 @@ class Device:
         """Collect the columns of some GPUs."""
         sustained = np.array([gpu.sustained_mhz / gpu.boost_mhz for gpu in gpus])
 
+        tensor = np.array([gpu.tensor_cores > 0 for gpu in gpus])
         issue = np.array([_ISSUE.get(gpu.arch.split(maxsplit=1)[0], 1.0) for gpu in gpus])
 
         def peak(name: str) -> Floats:
@@ -69,11 +71,11 @@ class Device:
         columns = {
             "sm": np.array([float(gpu.sm) for gpu in gpus]),
             "simt_flops": peak("fp32") * issue,
-            "half_flops": np.maximum(peak("fp16"), peak("fp32") * issue),
+            "half_flops": np.where(tensor, peak("fp16"), peak("fp32") * issue),
             "tf32_flops": peak("tf32"),
             "int8_flops": peak("int8"),
             "fp8_flops": peak("fp8"),
-            "tensor": np.array([gpu.tensor_cores > 0 for gpu in gpus]),
+            "tensor": tensor,
             "bandwidth": np.array([gpu.bandwidth_gbs * 1e9 for gpu in gpus]),
             "l2_bytes": np.array([gpu.l2_mb * 1e6 for gpu in gpus]),
             "old": np.array([gpu.compute_capability < 7 for gpu in gpus]),
