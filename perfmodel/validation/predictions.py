@@ -11,8 +11,8 @@ import numpy.typing as npt
 from perfmodel.efficiency.features import StepFeatures
 from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.hardware.gpu import Gpu
-from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.hardware.host import find_host
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.step.communication import communication, pcie_gbs
 from perfmodel.step.compute import apply_corrections
 from perfmodel.step.evidence import judge
