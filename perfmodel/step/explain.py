@@ -15,6 +15,7 @@ from perfmodel.hardware.precision import resolve_precision
 from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF, physical_time
+from perfmodel.step.compute import scope_weights
 from perfmodel.step.predict import answer
 from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
@@ -103,9 +104,11 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
     ops = ask.graph.operators(
         batch=float(ask.batch), size=ask.size, blocks=ask.blocks, mode=ask.mode, variant=VARIANT_OF[ask.precision],
         optimizer=ask.optimizer, attention="fused" if ask.stack.fused_attention else "unfused",
+        accumulate=ask.accumulate, checkpoint=ask.checkpoint,
     )  # fmt: skip
-    time = np.ravel(physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel) * ops.count)
-    order = np.argsort(-time)[:_TOP]
+    timed = scope_weights(ask.plan.scope)[ops.phase]
+    time = np.ravel(physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel) * ops.count * timed)
+    order = [i for i in np.argsort(-time)[:_TOP] if time[i] > 0]
     return [
         TopOperator(
             name=ops.name[i], phase=PHASES[int(ops.phase[i])], count=float(np.ravel(ops.count)[i]),
@@ -125,7 +128,9 @@ def _shape(ops: Operators, i: int) -> str:
 
 def _changes(prediction: Prediction, prior: Prior) -> list[Change]:
     ask = prediction.request
-    tried: list[tuple[str, Request]] = [(f"batch {ask.batch * 2}", replace(ask, batch=ask.batch * 2))]
+    tried: list[tuple[str, Request]] = []
+    if ask.graph.fixed_batch is None:
+        tried.append((f"batch {ask.batch * 2}", replace(ask, batch=ask.batch * 2)))
     for precision in ("tf32", "amp"):
         try:
             resolved = resolve_precision(precision, ask.gpu)
