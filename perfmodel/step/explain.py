@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.errors import PerfmodelError
@@ -107,7 +108,7 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
         accumulate=ask.accumulate, checkpoint=ask.checkpoint,
     )  # fmt: skip
     timed = scope_weights(ask.plan.scope)[ops.phase]
-    time = np.ravel(physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel) * ops.count * timed)
+    time = np.ravel(_operator_seconds(ops, ask, prior) * ops.count * timed)
     order = [i for i in np.argsort(-time)[:_TOP] if time[i] > 0]
     return [
         TopOperator(
@@ -116,6 +117,16 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
         )
         for i in order
     ]  # fmt: skip
+
+
+def _operator_seconds(ops: Operators, ask: Request, prior: Prior) -> npt.NDArray[np.float64]:
+    """Seconds of one call of each operator before learned efficiency."""
+    if ask.gpu.arch == CPU_ARCH:
+        from perfmodel.efficiency.cpu import profile_of
+        from perfmodel.roofline.cpu import cpu_time
+
+        return cpu_time(ops, profile_of(ask.gpu).coefficients)
+    return physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel)
 
 
 def _shape(ops: Operators, i: int) -> str:

@@ -59,3 +59,10 @@ def test_a_change_that_does_not_fit_says_so() -> None:
     p = pm.predict("cyclegan", gpu="p100", batch=pm.predict("cyclegan", gpu="p100").largest_batch)
     larger = next(one for one in p.explain().changes if one.change.startswith("batch"))
     assert larger.effect.endswith("does not fit")
+
+
+def test_operators_of_a_processor_take_its_own_time() -> None:
+    p = pm.predict("pilotnet", gpu="cpu", batch=16, loader="none")
+    found = p.explain().operators
+    total = sum(one.seconds for one in found)
+    assert 0.3 * p.step_s.median < total < 1.2 * p.step_s.median
