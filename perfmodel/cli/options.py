@@ -120,7 +120,12 @@ def common_options(function: Function) -> Function:
         ),
         click.option("--campaign", default="", help="Measuring campaign (a table's source) whose habits apply."),
         click.option("--host", default="default", show_default=True, help="default, laptop, server, colab, local, ..."),
-        click.option("--loader", default="torch", show_default=True, help="torch, native, opencv, grain, none."),
+        click.option(
+            "--loader",
+            default="torch",
+            show_default=True,
+            help="torch, native, opencv, grain; none: input is on the card.",
+        ),
         click.option("--workers", type=WholeNumber(0), default=4, show_default=True, help="Loader processes a card."),
         click.option("--dataset-size", type=WholeNumber(), default=None, help="Samples of an epoch."),
         click.option("--ci", type=float, default=0.9, show_default=True, help="Coverage of the interval."),

@@ -171,6 +171,14 @@ def newest_stack(gpu: Gpu) -> Stack:
     return Stack(version=(2, 9), cuda=(13, 0), fused_attention=True)
 
 
+def completed(stack: Stack, gpu: Gpu) -> Stack:
+    """Return a stack with what a row does not say (its version) taken from the newest stack of the card."""
+    newest = newest_stack(gpu)
+    if stack.version or stack.scripts or stack.framework != newest.framework:
+        return stack
+    return replace(stack, version=newest.version, cuda=newest.cuda, fused_attention=newest.fused_attention)
+
+
 def parse_stack(text: str, gpu: Gpu) -> Stack:
     """Read a stack that a user names: ``newest``, or words such as ``pytorch 2.4 nhwc compiled cuda 12.4``.
 

@@ -16,7 +16,7 @@ from perfmodel.hardware.precision import resolve_precision
 from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF, physical_time
-from perfmodel.step.compute import processor_operators
+from perfmodel.step.compute import processor_operators, scope_weights
 from perfmodel.step.predict import answer
 from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
@@ -102,9 +102,10 @@ def explain(prediction: Prediction, prior: Prior | None = None) -> Explanation:
 def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
     from perfmodel.graph.operators import PHASES
 
-    ops, seconds = _processor_operators(ask) if ask.gpu.arch == CPU_ARCH else _card_operators(ask, prior)
-    time = np.ravel(seconds * ops.count)
-    order = np.argsort(-time)[:_TOP]
+    ops = _operators(ask)
+    timed = scope_weights(ask.plan.scope)[ops.phase]
+    time = np.ravel(_operator_seconds(ops, ask, prior) * ops.count * timed)
+    order = [i for i in np.argsort(-time)[:_TOP] if time[i] > 0]
     return [
         TopOperator(
             name=ops.name[i], phase=PHASES[int(ops.phase[i])], count=float(np.ravel(ops.count)[i]),
@@ -114,20 +115,24 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
     ]  # fmt: skip
 
 
-def _card_operators(ask: Request, prior: Prior) -> tuple[Operators, npt.NDArray[np.float64]]:
-    ops = ask.graph.operators(
+def _operators(ask: Request) -> Operators:
+    if ask.gpu.arch == CPU_ARCH:
+        return processor_operators(ask.plan, float(ask.batch), ask.size, ask.blocks)
+    return ask.graph.operators(
         batch=float(ask.batch), size=ask.size, blocks=ask.blocks, mode=ask.mode, variant=VARIANT_OF[ask.precision],
         optimizer=ask.optimizer, attention="fused" if ask.stack.fused_attention else "unfused",
+        accumulate=ask.accumulate, checkpoint=ask.checkpoint,
     )  # fmt: skip
-    return ops, physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel)
 
 
-def _processor_operators(ask: Request) -> tuple[Operators, npt.NDArray[np.float64]]:
-    from perfmodel.efficiency.cpu import profile_of
-    from perfmodel.roofline.cpu import cpu_time
+def _operator_seconds(ops: Operators, ask: Request, prior: Prior) -> npt.NDArray[np.float64]:
+    """Seconds of one call of each operator before learned efficiency."""
+    if ask.gpu.arch == CPU_ARCH:
+        from perfmodel.efficiency.cpu import profile_of
+        from perfmodel.roofline.cpu import cpu_time
 
-    ops = processor_operators(ask.plan, float(ask.batch), ask.size, ask.blocks)
-    return ops, cpu_time(ops, profile_of(ask.gpu).coefficients)
+        return cpu_time(ops, profile_of(ask.gpu).coefficients)
+    return physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel)
 
 
 def _shape(ops: Operators, i: int) -> str:
@@ -140,7 +145,9 @@ def _shape(ops: Operators, i: int) -> str:
 
 def _changes(prediction: Prediction, prior: Prior) -> list[Change]:
     ask = prediction.request
-    tried: list[tuple[str, Request]] = [(f"batch {ask.batch * 2}", replace(ask, batch=ask.batch * 2))]
+    tried: list[tuple[str, Request]] = []
+    if ask.graph.fixed_batch is None:
+        tried.append((f"batch {ask.batch * 2}", replace(ask, batch=ask.batch * 2)))
     for precision in ("tf32", "amp"):
         try:
             resolved = resolve_precision(precision, ask.gpu)

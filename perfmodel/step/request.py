@@ -167,7 +167,7 @@ def make_request(
     graph, name, options = _network(model, size)
     machine = host if isinstance(host, Host) else find_host(host)
     chosen = stack if isinstance(stack, Stack) else parse_stack(stack or "newest", card)
-    scope = read_timing(timing, "", mode) if isinstance(timing, str) else timing
+    scope = _scope(timing, mode, loader)
     return Request(
         graph=graph,
         model=name,
@@ -194,6 +194,15 @@ def make_request(
         profile=profile,
         timing=timing if isinstance(timing, str) else "",
     )
+
+
+def _scope(timing: str | TimingScope | None, mode: str, loader: str | LoaderModel | None) -> TimingScope | None:
+    """The timed region: what the words say; without a loader, the whole step with its input on the card already."""
+    if isinstance(timing, str):
+        return read_timing(timing, "", mode)
+    if timing is None and loader in (None, "none"):
+        return FULL_TRAINING if mode == "train" else FULL_INFERENCE
+    return timing
 
 
 def whole(name: str, value: float, *, least: int = 1) -> None:
@@ -305,9 +314,9 @@ def _mode(graph: Graph, mode: str) -> str:
 def _loader(loader: str | LoaderModel | None, graph: Graph, host: Host, *, timed: bool) -> LoaderModel | None:
     if isinstance(loader, LoaderModel) or loader is None:
         return loader
+    if loader != "none" and loader not in LOADERS:
+        raise InputError(f"loader {loader!r} is unknown", f"give one of {', '.join(LOADERS)}, none")
     if loader == "none" or timed or graph.unit != "image":
         return None
-    if loader not in LOADERS:
-        raise InputError(f"loader {loader!r} is unknown", f"give one of {', '.join(LOADERS)}, none")
     images = _IMAGES.get(graph.family, "classification")
     return LoaderModel(pipeline=LOADERS[loader], images=images, host=host)

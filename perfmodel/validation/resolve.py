@@ -15,6 +15,7 @@ from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.precision import canonical_precision, says_nothing
 from perfmodel.runs.rows import Runs
+from perfmodel.runs.stack import completed
 from perfmodel.step.compute import Plan
 from perfmodel.step.request import steps_in
 
@@ -97,7 +98,7 @@ class _Reader:
             raise _UnresolvedError("a global batch smaller than the number of cards")
         graph, model, resolved, size = self._network(row)
         training = bool(self.runs.training[row])
-        stack, text = self.runs.stacks[row], self.runs.precisions[row]
+        stack, text = completed(self.runs.stacks[row], gpu), self.runs.precisions[row]
         unstated = _is_unstated(self.text["precision"][row], text) and stack.era not in _BEFORE_AMP
         if unstated:
             text = "amp"

@@ -45,6 +45,8 @@ BAD = [
     (["--price", "nan"], "price must be at least 0, not nan"),
     (["--price", "inf"], "price must be at least 0, not inf"),
     (["--loader", "magic"], "loader 'magic' is unknown; give one of torch"),
+    (["--model", "bert_base", "--loader", "magic"], "loader 'magic' is unknown"),
+    (["--timing", "forward", "--loader", "magic"], "loader 'magic' is unknown"),
     (["--host", "mainframe"], "unknown host 'mainframe'"),
     (["--stack", "cobol 3"], "stack 'cobol 3' is not understood"),
     (["--mode", "dream"], "'dream' is not one of 'train', 'infer'"),

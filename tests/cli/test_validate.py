@@ -157,3 +157,37 @@ def test_a_header_alone(perfmodel: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "header.csv"
     path.write_text("gpu,model,latency_ms\n")
     assert perfmodel("validate", str(path), "--json").document()["rows"] == 0
+
+
+SETTINGS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"model": "resnet50", "gpu": "v100", "phase": "train", "precision": "fp32", "batch": 32}, ["--loader", "none"]),
+    ({"model": "vgg16", "gpu": "k80", "phase": "infer", "precision": "fp32", "batch": 4}, ["--loader", "none"]),
+    ({"model": "cyclegan", "gpu": "p100", "phase": "train", "precision": "amp", "batch": 4, "blocks": 6},
+     ["--loader", "none", "--blocks", "6"]),
+    ({"model": "resnet50", "gpu": "a100", "phase": "train", "precision": "tf32", "batch": 8, "source": "timm",
+      "framework": "pytorch", "framework_version": "2.4.0", "layout": "nhwc", "image_size": 288,
+      "timing_def": "forward + backward + optimizer"},
+     ["--stack", "pytorch 2.4.0 nhwc", "--campaign", "timm", "--image-size", "288", "--timing",
+      "forward + backward + optimizer"]),
+    ({"model": "bert_base", "gpu": "h100", "phase": "train", "precision": "bf16", "batch": 8, "seq_len": 128,
+      "timing_def": "forward + backward"}, ["--seq-len", "128", "--timing", "forward + backward"]),
+    ({"model": "gpt2_large", "gpu": "v100", "phase": "train", "precision": "fp32", "batch": 16, "n_gpu": 8,
+      "framework": "pytorch", "framework_version": "1.13"},
+     ["--gpus", "8", "--batch", "2", "--loader", "none", "--stack", "pytorch 1.13"]),
+    ({"model": "resnet50", "gpu": "v100", "phase": "train", "precision": "fp32", "batch": 32,
+      "timing_def": "training step, pageable input copy included"},
+     ["--timing", "training step, pageable input copy included"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "words"), SETTINGS, ids=lambda value: value["model"] if isinstance(value, dict) else ""
+)
+def test_a_row_is_predicted_as_predict_does(
+    perfmodel: Callable[..., Any], tmp_path: Path, row: dict[str, Any], words: list[str]
+) -> None:
+    path = write(tmp_path / "rows.csv", [{**row, "latency_ms": 100.0}])
+    bias = perfmodel("validate", str(path), "--json").document()["overall"]["bias"]
+    options = ["--model", row["model"], "--gpu", row["gpu"], "--precision", row["precision"], "--mode", row["phase"]]
+    document = perfmodel("predict", *options, "--batch", str(row["batch"]), *words, "--json").document()
+    assert 100.0 * (1 + bias / 100) == pytest.approx(document["step_ms"]["median"], rel=1e-9)

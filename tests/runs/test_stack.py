@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perfmodel.errors import InputError
 from perfmodel.hardware.gpu import find_gpu
-from perfmodel.runs.stack import ERAS, Stack, newest_stack, parse_stack, read_stack
+from perfmodel.runs.stack import ERAS, Stack, completed, newest_stack, parse_stack, read_stack
 
 ROWS = [
     # framework, version, layout, compiled -> label, era
@@ -96,3 +98,14 @@ def test_any_words_give_a_stack_of_a_known_era(framework: str, version: str, lay
     stack = read_stack(framework, version, layout, compiled)
     assert isinstance(stack, Stack)
     assert stack.era in ERAS
+
+
+def test_what_a_row_does_not_say_is_the_newest() -> None:
+    card = find_gpu("k80")
+    newest = newest_stack(card)
+    assert completed(read_stack("", ""), card).version == newest.version
+    assert completed(read_stack("pytorch", "", "nhwc", "torch.compile"), card) == replace(
+        newest, layout="nhwc", compiled=True
+    )
+    for stated in (read_stack("pytorch", "1.8"), read_stack("tensorflow", ""), read_stack("pytorch", "nvcr.io 20.12")):
+        assert completed(stated, card) == stated
