@@ -20,7 +20,9 @@ from .cpu_clock import Clock, clock_for, torch_threads
 
 _FRESH_BYTES = 48 << 20
 #: Elements of the tensors of the probe, in the order in which they are made: 0.25 to 8 MB, about 60 MB together.
-_SIZES = tuple(count << 10 for count in (2048, 2048, 1024, 1024, 512, 512, 256, 128, 64, 64, 256, 512, 1024, 2048, 1024, 512))
+_SIZES = tuple(
+    count << 10 for count in (2048, 2048, 1024, 1024, 512, 512, 256, 128, 64, 64, 256, 512, 1024, 2048, 1024, 512)
+)
 #: Elements of the parameters of the optimizer's probe: few large ones and many small ones, as networks have them.
 _TENSORS = (1_500_000, 300_000, 300_000, 100_000, *[30_000] * 4, *[1000] * 8)
 _STEPS = 15

@@ -29,8 +29,8 @@ from .cases import Case
 from .cpu_cases import designed_cases
 from .cpu_clock import Clock, CpuTimer, clock_for, torch_threads
 from .cpu_fit import Fit, Measured, describe, fit_coefficients
-from .operators import Bench, prepare
 from .cpu_memory import measure_apart
+from .operators import Bench, prepare
 from .timing import Effort
 
 EFFORT = Effort(bursts=5, burst_s=4e-3, max_calls=200)

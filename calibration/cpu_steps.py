@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A point with its times in seconds; ``spread`` is the interquartile range of the measured steps over the median."""
+    """A point with its times in seconds; ``spread`` is the interquartile range of measured steps over the median."""
 
     point: Point
     measured_s: float
@@ -105,7 +105,9 @@ def program_of(point: Point) -> Program:
     return module_program(depthmap.dmnet_cnn(), [torch.randn(*shape)], mode="infer")
 
 
-def measure_point(point: Point, threads: int, *, repeats: int = 15, warm_up: int = 3, budget_s: float = 6.0) -> list[float]:
+def measure_point(
+    point: Point, threads: int, *, repeats: int = 15, warm_up: int = 3, budget_s: float = 6.0
+) -> list[float]:
     """Seconds of each of at least 3 steps, by the clock of `cpu_profile.clock_for`."""
     clock = clock_for(threads)
     with torch_threads(threads) as torch:
@@ -139,7 +141,9 @@ def measure_apart(point: Point, threads: int, *, budget_s: float = 6.0) -> list[
     return [float(value) for value in json.loads(result.stdout.splitlines()[-1])]
 
 
-def compare_points(points: Sequence[Point], device: str = "cpu", *, rounds: int = 1, budget_s: float = 6.0) -> list[Result]:
+def compare_points(
+    points: Sequence[Point], device: str = "cpu", *, rounds: int = 1, budget_s: float = 6.0
+) -> list[Result]:
     """Measure points, in rounds that interleave them, and predict each with the stored profile of the device."""
     threads = local_cpu(device).sm
     measured: dict[Point, list[float]] = {point: [] for point in points}
@@ -152,7 +156,13 @@ def compare_points(points: Sequence[Point], device: str = "cpu", *, rounds: int 
 def result_of(point: Point, seconds: Sequence[float], device: str) -> Result:
     """Put the measured steps of a point beside its prediction."""
     answer = predict(
-        point.workload, gpu=device, batch=point.batch, size=point.size, blocks=point.blocks, mode=point.mode, loader=None
+        point.workload,
+        gpu=device,
+        batch=point.batch,
+        size=point.size,
+        blocks=point.blocks,
+        mode=point.mode,
+        loader=None,
     )
     median = statistics.median(seconds)
     low, high = np.quantile(seconds, [0.25, 0.75])

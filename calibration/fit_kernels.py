@@ -15,8 +15,17 @@ from perfmodel.roofline.physical import physical_time
 Floats = npt.NDArray[np.float64]
 
 #: Coefficients that kernel rows identify; the others keep their defaults or are fitted on whole steps.
-FITTED = tuple(name for name in NAMES if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"})
+FITTED = tuple(
+    name
+    for name in NAMES
+    if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"}
+)
 _PRIOR_SD, _EFFECT_SD, _FLOOR_SD = 0.6, 0.10, 0.6
+#: Known beforehand: full tiles reach most of the peak, and streaming kernels most of the bandwidth, on any card.
+_TIGHT = {
+    "simt_share": 0.05, "bandwidth_old": 0.04, "bandwidth_new": 0.04, "product_memory": 0.15, "half_share": 0.15,
+    "norm_old": 0.15, "norm_new": 0.15, "softmax_old": 0.15, "softmax_new": 0.15, "k_prologue": 0.4,
+}  # fmt: skip
 _FLOOR = {"neusight": 35e-6, "deepbench": 8e-6}
 _HUBER = 0.15
 _PRODUCTS = ("linear", "bmm", "conv", "conv_dgrad", "conv_wgrad")
@@ -44,7 +53,8 @@ class KernelFit:
         """Effects on products and memory traffic by card."""
         keys = {gpu for gpu, _ in self.effects}
         return {
-            key: (self.effects.get((key, "product"), 0.0), self.effects.get((key, "bytes"), 0.0)) for key in sorted(keys)
+            key: (self.effects.get((key, "product"), 0.0), self.effects.get((key, "bytes"), 0.0))
+            for key in sorted(keys)
         }
 
     def floor(self, source: str, gpu: str, cls: str) -> float:
@@ -71,9 +81,7 @@ def predict_rows(rows: KernelRows, fit: KernelFit) -> Floats:
     """Seconds as they would be measured: physical time, card effect and floor."""
     group = np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes")
     effect = np.array([fit.effects.get((gpu, g), 0.0) for gpu, g in zip(rows.gpu, group, strict=True)])
-    floor = np.array(
-        [fit.floor(*key) for key in zip(rows.source, rows.gpu, rows.cls, strict=True)]
-    )
+    floor = np.array([fit.floor(*key) for key in zip(rows.source, rows.gpu, rows.cls, strict=True)])
     result: Floats = device_time(rows, fit.coefficients) * np.exp(effect) + floor
     return result
 
@@ -125,8 +133,7 @@ class _Fit:
         self.floor_keys, self.floor_index = _index(zip(rows.source, rows.gpu, rows.cls, strict=True))
         self.floor_centre = np.log([_FLOOR.get(str(key[0]), 3e-5) for key in self.floor_keys])
         self.log_time = np.log(rows.time_s)
-        cells, self.cell = _index(zip(rows.source, rows.gpu, rows.cls, strict=True))
-        self.weight = 1.0 / np.bincount(self.cell)[self.cell]
+        self.weight = 1.0 / np.bincount(self.floor_index)[self.floor_index]
         self.weight *= len(rows) / self.weight.sum()
 
     def coefficients(self, theta: Floats) -> KernelCoefficients:
@@ -137,12 +144,11 @@ class _Fit:
     def run(self, iterations: int) -> KernelFit:
         theta, effect = self.centre.copy(), np.zeros(len(self.effect_keys))
         floor = self.floor_centre.copy()
-        damping, best = 1e-2, np.inf
+        damping = 1e-2
         for _ in range(iterations):
             device = device_time(self.rows, self.coefficients(theta))
             residual, jac = self._linearise(theta, effect, floor, device)
             cost = self._cost(residual, theta, effect, floor)
-            best = min(best, cost)
             while True:
                 step = self._step(residual, jac, theta, effect, floor, damping)
                 trial = self._split(theta, effect, floor, step)
@@ -152,10 +158,11 @@ class _Fit:
                 damping *= 10
             theta, effect, floor = trial
             damping = max(damping / 10, 1e-4)
+        seconds = np.exp(floor).tolist()
         return KernelFit(
             self.coefficients(theta),
-            dict(zip(self.effect_keys, effect.tolist(), strict=True)),
-            dict(zip(self.floor_keys, np.exp(floor).tolist(), strict=True)),
+            {(gpu, side): value for (gpu, side), value in zip(self.effect_keys, effect.tolist(), strict=True)},
+            {(source, gpu, cls): value for (source, gpu, cls), value in zip(self.floor_keys, seconds, strict=True)},
         )
 
     def _predict(self, device: Floats, effect: Floats, floor: Floats) -> Floats:
@@ -178,8 +185,9 @@ class _Fit:
         return self.log_time - log, jac
 
     def _prior(self) -> Floats:
-        sizes = (len(self.centre), len(self.effect_keys), len(self.floor_keys))
-        return np.concatenate([np.full(n, sd) for n, sd in zip(sizes, (_PRIOR_SD, _EFFECT_SD, _FLOOR_SD), strict=True)])
+        own = np.array([_TIGHT.get(name, _PRIOR_SD) for name in self.names])
+        effects, floors = len(self.effect_keys), len(self.floor_keys)
+        return np.concatenate([own, np.full(effects, _EFFECT_SD), np.full(floors, _FLOOR_SD)])
 
     def _offset(self, theta: Floats, effect: Floats, floor: Floats) -> Floats:
         return np.concatenate([theta - self.centre, effect, floor - self.floor_centre])

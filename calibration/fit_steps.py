@@ -1,13 +1,14 @@
 """Fit the efficiency effects to whole measured steps (maximum a posteriori, Gauss-Newton, robust weights).
 
-``log t = log combine(sum_g exp(theta_g) X_g, launches exp(theta_launch)) + total``: every theta and the total are sums of
-effects (engine, stack, card, network, campaign, ...) that are shrunk towards zero with the standard deviations of
+``log t = log combine(sum_g exp(theta_g) X_g, launches exp(theta_launch)) + total``: every theta and the total are sums
+of effects (engine, stack, card, network, campaign, ...) that are shrunk towards zero with the standard deviations of
 `perfmodel.efficiency.levels`; levels that a fit has not seen have no effect in prediction.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,9 @@ class StepRows:
 
     def select(self, index: npt.NDArray[np.generic]) -> StepRows:
         """Some of the rows."""
-        plain = {name: getattr(self, name)[index] for name in ("seconds", "host", "extra", "time_s", "covariates", "cell")}
+        plain = {
+            name: getattr(self, name)[index] for name in ("seconds", "host", "extra", "time_s", "covariates", "cell")
+        }
         groups = {name: levels[index] for name, levels in self.group_levels.items()}
         totals = {name: levels[index] for name, levels in self.total_levels.items()}
         return StepRows(**plain, group_levels=groups, total_levels=totals)
@@ -97,12 +100,10 @@ def _layout(rows: StepRows) -> tuple[list[tuple[str, str, int, list[str]]], int]
     return blocks, at
 
 
-def _identifiable(
-    name: str, levels: npt.NDArray[np.str_], factors: dict[str, npt.NDArray[np.str_]]
-) -> list[str]:
+def _identifiable(name: str, levels: npt.NDArray[np.str_], factors: dict[str, npt.NDArray[np.str_]]) -> list[str]:
     """Levels that do not merely repeat a level of the factor they refine: those would only split its effect in two."""
     parent = _REFINES.get(name)
-    known, index, inverse, count = np.unique(levels, return_index=True, return_inverse=True, return_counts=True)
+    known, index, count = np.unique(levels, return_index=True, return_counts=True)
     keep = known != ""
     if parent is not None:
         _, above, above_count = np.unique(factors[parent], return_inverse=True, return_counts=True)
@@ -241,7 +242,7 @@ class _Problem:
         solution: Floats = linalg.solve(normal, gradient, assume_a="pos", overwrite_a=True, check_finite=False)
         return np.clip(solution, -0.5, 0.5)
 
-    def _jacobian(self, share: Floats, scale: Floats):  # type: ignore[no-untyped-def]
+    def _jacobian(self, share: Floats, scale: Floats) -> Any:
         from scipy import sparse
 
         rows = self.rows
@@ -250,7 +251,9 @@ class _Problem:
         everyone = np.arange(len(rows))
         covariate = double * (share @ self.masks.T)
         for j in range(covariate.shape[1]):
-            row_ids.append(everyone), col_ids.append(np.full(len(rows), j)), values.append(covariate[:, j])
+            row_ids.append(everyone)
+            col_ids.append(np.full(len(rows), j))
+            values.append(covariate[:, j])
         for kind, name, at, _ in self.blocks:
             index = self.index[kind, name]
             have = np.flatnonzero(index >= 0)
@@ -259,7 +262,9 @@ class _Problem:
                 col_ids.append((at + index[have, None] * WIDTH + np.arange(WIDTH)).ravel())
                 values.append(share[have].ravel())
             else:
-                row_ids.append(have), col_ids.append(at + index[have]), values.append(scale[have])
+                row_ids.append(have)
+                col_ids.append(at + index[have])
+                values.append(scale[have])
         coo = (np.concatenate(values), (np.concatenate(row_ids), np.concatenate(col_ids)))
         return sparse.coo_matrix(coo, shape=(len(rows), self.size))
 

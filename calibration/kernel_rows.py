@@ -127,7 +127,11 @@ _COLUMNS = [
 def _convolutions(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table.op.isin(["conv", "conv2d"])]
     square = rows.op == "conv"
-    pick = lambda plain, other: np.where(square, plain, other)  # noqa: E731
+
+    def pick(plain: Any, other: Any) -> Floats:
+        found: Floats = np.where(square, plain, other)
+        return found
+
     size = np.where(rows.canonical == "fp32", 4.0, 2.0)
     channels, filters = pick(rows.in_ch, rows.C), pick(rows.out_ch, rows.Kf)
     height, width = pick(rows.in_size, rows.H), pick(rows.in_size, rows.W)

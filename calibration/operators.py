@@ -311,6 +311,7 @@ _MAKERS: dict[str, Make] = {
     "sgd_foreach": _optimizer,
     "sgd_loop": _optimizer,
     **dict.fromkeys(
-        ("add", "mul", "scale", "tanh", "relu", "gelu", "sqrt", "sum", "clone", "transpose", "to_fp16", "to_fp32"), _elementwise
+        ("add", "mul", "scale", "tanh", "relu", "gelu", "sqrt", "sum", "clone", "transpose", "to_fp16", "to_fp32"),
+        _elementwise,
     ),
 }

@@ -154,12 +154,12 @@ def _classifier(torch: Any, case: StepCase, device: str) -> Program:
 
 def _language_model(torch: Any, case: StepCase, device: str) -> Program:
     """GPT-2, as its shipped graph defines it, with cross-entropy on random tokens."""
-    from .zoo import language
+    from .zoo import transformers
 
     layers, width, heads, positions = (2, 32, 2, 32) if case.workload == "tiny_gpt" else (12, 768, 12, 1024)
     words = 50257
-    sizes = language.Sizes(layers, width, heads, width, 4 * width, words, positions)
-    network = language.Decoder(sizes, joint=True, activation=language.GeluNew)
+    sizes = transformers.Sizes(layers, width, heads, width, 4 * width, words, positions)
+    network = transformers.Decoder(sizes, joint=True, activation=transformers.GeluNew)
     index = _host(torch.randint(words, (case.batch, case.size)), device)
     labels = torch.randint(words, (case.batch * case.size,), device=device)
     loss = torch.nn.functional.cross_entropy

@@ -21,7 +21,9 @@ from perfmodel.validation.resolve import Question
 
 
 def step_rows(
-    questions: Sequence[Question], found: QuestionFeatures, phases: Sequence[str],
+    questions: Sequence[Question],
+    found: QuestionFeatures,
+    phases: Sequence[str],
     cards: Mapping[str, tuple[float, float]],
 ) -> StepRows:
     """Assemble rows.
@@ -54,4 +56,3 @@ def step_rows(
         total_levels={name: np.array(levels) for name, levels in totals.items()},
         cell=np.array(cell),
     )
-

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from perfmodel.errors import InputError as InputError
     from perfmodel.errors import PerfmodelError as PerfmodelError
     from perfmodel.graph import Graph as Graph
-    from perfmodel.graph.capture import capture as capture
+    from perfmodel.graph.capturing import capture as capture
     from perfmodel.graph.catalogue import names as models
     from perfmodel.graph.totals import graph_from_totals as graph_from_totals
     from perfmodel.hardware.gpu import Gpu as Gpu
@@ -52,7 +52,7 @@ _LAZY = {
     "Profile": "perfmodel.efficiency.profile",
     "Runs": "perfmodel.runs.rows",
     "Validation": "perfmodel.validation.report",
-    "capture": "perfmodel.graph.capture",
+    "capture": "perfmodel.graph.capturing",
     "compare": "perfmodel.step.compare",
     "explain": "perfmodel.step.explain",
     "find_gpu": "perfmodel.hardware.gpu",

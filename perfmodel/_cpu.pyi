@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 __version__: str
@@ -51,3 +52,17 @@ def copy(out: Any, source: Any) -> None:
 
 def fma_rate(seconds: float) -> tuple[float, float]:
     """Run fused multiply-adds on one core for about that long: (operations, seconds)."""
+
+PRODUCT_COLUMNS: tuple[str, ...]
+"""Names of the columns of `product_time`, in order; the last three are boolean, the others float64."""
+
+class ProductCoefficients:
+    """The coefficients of `product_time`; ``KeyError`` where one is missing, others are passed over."""
+
+    def __init__(self, values: dict[str, float]) -> None: ...
+
+def product_time(out: Any, columns: Sequence[Any], coefficients: ProductCoefficients, threads: int = 1) -> None:
+    """Seconds of matrix products into the contiguous float64 buffer ``out``; see ``perfmodel.roofline.products``.
+
+    The columns broadcast to the shape of ``out`` by NumPy's rules.
+    """

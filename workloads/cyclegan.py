@@ -34,7 +34,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        return x + self.layers(x)
+        result: Tensor = x + self.layers(x)
+        return result
 
 
 class Generator(nn.Sequential):
@@ -115,7 +116,7 @@ def training_step(session: Any, networks: Sequence[nn.Module], real_a: Tensor, r
     Parameters
     ----------
     session : object
-        Has context managers ``forward()`` and ``loss()`` around those parts (see `perfmodel.graph.capture.Session`).
+        Has context managers ``forward()`` and ``loss()`` around those parts (see `perfmodel.graph.capturing.Session`).
     networks : sequence of nn.Module
         As `build` returns them.
     real_a, real_b : Tensor
@@ -132,7 +133,7 @@ def training_step(session: Any, networks: Sequence[nn.Module], real_a: Tensor, r
         scores = judge_b(fake_b), judge_a(fake_a)
     with session.loss():
         loss = generator_loss(real_a, real_b, (again_a, again_b, same_b, same_a), scores)
-    loss.backward()
+    torch.autograd.backward(loss)
     for judge in (judge_b, judge_a):
         judge.requires_grad_(True)
     for judge, real, fake in ((judge_b, real_b, fake_b), (judge_a, real_a, fake_a)):
@@ -141,7 +142,7 @@ def training_step(session: Any, networks: Sequence[nn.Module], real_a: Tensor, r
             right, wrong = judge(real), judge(seen)
         with session.loss():
             loss = (adversarial_loss(right, 1.0) + adversarial_loss(wrong, 0.0)) * 0.5
-        loss.backward()
+        torch.autograd.backward(loss)
 
 
 def step_gmacs(generator: float, discriminator: float) -> float:

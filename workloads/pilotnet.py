@@ -52,7 +52,8 @@ class PilotNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [N, 3, 200, 66] to [N, outputs]."""
-        return self.head(self.convolutions(self.norm(x)).flatten(1))
+        result: Tensor = self.head(self.convolutions(self.norm(x)).flatten(1))
+        return result
 
 
 class ConvLstm2d(nn.Module):
@@ -111,4 +112,5 @@ class DeepestLSTMTinyPilotNet(nn.Module):
         if x.dim() == 4:
             x = x[:, None]
         features = self.convolutions(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return self.head(self.memory(features)[:, -1].flatten(1))
+        result: Tensor = self.head(self.memory(features)[:, -1].flatten(1))
+        return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +35,8 @@ class NeuMf(nn.Module):
         deep = torch.cat((self.deep_user(user), self.deep_item(item)), dim=1)
         for layer in self.layers:
             deep = F.dropout(F.relu(layer(deep)), 0.5, self.training)
-        return self.head(torch.cat((shallow, deep), dim=1))
+        result: Tensor = self.head(torch.cat((shallow, deep), dim=1))
+        return result
 
 
 def _binary_loss(output: Tensor) -> Tensor:
@@ -57,7 +59,7 @@ class Ssd300(nn.Module):
         self.trunk = nn.Sequential(*list(trunk.children())[:7])
         blocks = []
         for at, (inner, middle, outer) in enumerate(zip(self.widths, self.middle, self.widths[1:], strict=False)):
-            strided = {"stride": 2, "padding": 1} if at < 3 else {}
+            strided: dict[str, Any] = {"stride": 2, "padding": 1} if at < 3 else {}
             blocks.append(
                 nn.Sequential(
                     nn.Conv2d(inner, middle, 1, bias=False),
@@ -102,6 +104,9 @@ def _ssd_loss(output: tuple[Tensor, Tensor]) -> Tensor:
 
 class FrozenNorm(nn.Module):
     """Batch norm with fixed statistics: one scale and one shift."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, width: int) -> None:
         """Build the layers."""
@@ -153,7 +158,8 @@ class MaskRcnn(nn.Module):
         """Return features of ``regions`` regions an image, [N * regions, C, bins, bins]."""
         grid = torch.empty(features.shape[0], regions * bins * 2, bins * 2, 2, device=features.device)
         taken = F.avg_pool2d(F.grid_sample(features.float(), grid, align_corners=False), 2)
-        return taken.unflatten(2, (regions, bins)).transpose(1, 2).flatten(0, 1)
+        result: Tensor = taken.reshape(*taken.shape[:2], regions, bins, bins).transpose(1, 2).flatten(0, 1)
+        return result
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return scores and boxes of the pyramid, of the regions, and masks."""
@@ -202,7 +208,8 @@ class UNet(nn.Module):
             kept.append(x)
         for up, join, other in zip(self.up, self.join, kept[3::-1], strict=True):
             x = join(torch.cat((other, up(x)), dim=1))
-        return self.head(x)
+        result: Tensor = self.head(x)
+        return result
 
 
 def _pixel_loss(output: Tensor) -> Tensor:
@@ -221,7 +228,12 @@ class RecurrentModel(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return next-token scores."""
-        return self.head(self.dropout(self.core(self.dropout(self.words(ids)))[0]))
+        result: Tensor = self.head(self.dropout(self.core(self.dropout(self.words(ids)))[0]))
+        return result
+
+
+def _recurrent(core: type[nn.Module], size: int, blocks: int) -> nn.Module:
+    return RecurrentModel(core)
 
 
 def _mask_rcnn_image(batch: int, size: int) -> Sequence[Any]:
@@ -275,7 +287,7 @@ def definitions() -> Iterator[Definition]:
         yield Definition(
             name=name,
             family="recurrent",
-            build=lambda size, blocks, core=core: RecurrentModel(core),
+            build=partial(_recurrent, core),
             inputs=tokens,
             unit="sequence",
             size_name="seq_len",

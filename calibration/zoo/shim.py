@@ -16,7 +16,8 @@ _SCHEMAS = (
 def _shim() -> Any:
     import torch
 
-    library = torch.library.Library("torchvision", "DEF")
+    make: Any = torch.library.Library
+    library = make("torchvision", "DEF")
     for schema in _SCHEMAS:
         library.define(schema)
     return library

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from perfmodel.graph.capture import Session
+from perfmodel.graph.capturing import Session
 from perfmodel.graph.definition import Definition
 from perfmodel.workloads import cyclegan, depthmap, pilotnet
 
@@ -35,6 +36,15 @@ def _regression_loss(output: Any) -> Any:
     return torch.nn.functional.mse_loss(output, torch.empty_like(output))
 
 
+def _pilotnet(same: bool, size: int, blocks: int) -> torch.nn.Module:
+    network: torch.nn.Module = pilotnet.PilotNet(same=same)
+    return network
+
+
+def _depthmap(make: Callable[[], torch.nn.Module], size: int, blocks: int) -> torch.nn.Module:
+    return make()
+
+
 def definitions() -> Iterator[Definition]:
     """Yield the definitions of this module."""
     yield Definition(
@@ -52,7 +62,7 @@ def definitions() -> Iterator[Definition]:
         yield Definition(
             name=name,
             family="pilotnet",
-            build=lambda size, blocks, same=same: pilotnet.PilotNet(same=same),
+            build=partial(_pilotnet, same),
             inputs=lambda batch, size: [torch.empty(batch, 3, pilotnet.HEIGHT, pilotnet.WIDTH)],
             size_name=None,
             default_size=0,
@@ -77,7 +87,7 @@ def definitions() -> Iterator[Definition]:
         yield Definition(
             name=name,
             family="depthmap",
-            build=lambda size, blocks, build=build: build(),
+            build=partial(_depthmap, build),
             inputs=lambda batch, size: [torch.empty(batch, depthmap.CHANNELS, size, size)],
             default_size=depthmap.SIZE,
             loss=_depth_loss,

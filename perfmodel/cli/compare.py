@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,17 +11,20 @@ from perfmodel.cli.network import choose_model
 from perfmodel.cli.options import Names, WholeNumbers, common_options, read_profile, shared_options
 from perfmodel.errors import FailureError, InputError
 
+if TYPE_CHECKING:
+    PriceType = click.ParamType[float | dict[str, float]]
+else:  # not generic at run time in older versions
+    PriceType = click.ParamType
+
 SCHEMA_VERSION = 1
 
 
-class Price(click.ParamType):
+class Price(PriceType):
     """One price for all cards, or ``p100=0.5,v100=1.2``."""
 
     name = "price"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | dict[str, float]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | dict[str, float]:
         """Read the prices."""
         if isinstance(value, float | dict):
             return value
@@ -56,9 +59,7 @@ def command(**values: Any) -> None:
     from perfmodel.step.compare import compare
 
     axes = {name: values[name] for name in ("gpu", "batch", "blocks", "precision", "price")}
-    found = compare(
-        choose_model(values), **axes, **shared_options(values), profile=read_profile(values["profile"])
-    )
+    found = compare(choose_model(values), **axes, **shared_options(values), profile=read_profile(values["profile"]))
     if values["csv_path"] is not None:
         _write_csv(Path(values["csv_path"]), found.columns())
     if values["as_json"]:

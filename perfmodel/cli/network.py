@@ -84,7 +84,7 @@ def _no_torch(text: str) -> DependencyError:
 
 def _captured(text: str, build: Any, mode: str) -> Graph:
     """Call the function and capture what it returns."""
-    from perfmodel.graph.capture import capture
+    from perfmodel.graph.capturing import capture
 
     form = "return (module, input, ...) with inputs of a batch"
     try:

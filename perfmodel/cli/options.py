@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from perfmodel.errors import InputError
+
+if TYPE_CHECKING:
+    IntegerType = click.ParamType[int]
+    IntegersType = click.ParamType[tuple[int, ...]]
+    NamesType = click.ParamType[tuple[str, ...]]
+else:  # not generic at run time in older versions
+    IntegerType = IntegersType = NamesType = click.ParamType
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,7 +45,7 @@ def whole_number(text: Any, label: str, least: int) -> int:
     return number
 
 
-class WholeNumber(click.ParamType):
+class WholeNumber(IntegerType):
     """A whole number of at least a minimum, with one clear line otherwise."""
 
     name = "integer"
@@ -51,7 +58,7 @@ class WholeNumber(click.ParamType):
         return whole_number(value, option_label(param), self.least)
 
 
-class WholeNumbers(click.ParamType):
+class WholeNumbers(IntegersType):
     """Whole numbers: ``4``, a list ``1,2,4``, a range ``3:9`` (both ends) or ``2:16:2``, or several of these."""
 
     name = "list"
@@ -77,7 +84,7 @@ class WholeNumbers(click.ParamType):
         return range(ends[0], ends[1] + 1, ends[2] if len(ends) == 3 else 1)
 
 
-class Names(click.ParamType):
+class Names(NamesType):
     """Names separated by commas."""
 
     name = "list"
@@ -98,7 +105,9 @@ def common_options(function: Function) -> Function:
         click.option("--workload", default=None, help="Shipped workload: cyclegan (default), pilotnet, dmnet_cnn, ..."),
         click.option("--model", default=None, help="Zoo name, timm:NAME, or package.module:function."),
         click.option("--totals", default=None, help="params=..,gmacs=..,macts=.. (millions, 10^9, millions)."),
-        click.option("--gpus", type=WholeNumber(), default=1, show_default=True, help="Cards that train data-parallel."),
+        click.option(
+            "--gpus", type=WholeNumber(), default=1, show_default=True, help="Cards that train data-parallel."
+        ),
         click.option("--image-size", type=WholeNumber(), default=None, help="Side of a square image."),
         click.option("--seq-len", type=WholeNumber(), default=None, help="Sequence length."),
         click.option("--mode", type=click.Choice(["train", "infer"]), default="train", show_default=True, help="Step."),
@@ -106,7 +115,9 @@ def common_options(function: Function) -> Function:
         click.option("--optimizer", default="default", help="adam, adamw, sgd, ... (_fused, _loop)."),
         click.option("--accumulate", type=WholeNumber(), default=1, help="Micro-batches before a weight update."),
         click.option("--checkpoint-activations", is_flag=True, help="Recompute activations in the backward pass."),
-        click.option("--timing", default=None, help="Timed region in words, as tables state it ('forward + backward')."),
+        click.option(
+            "--timing", default=None, help="Timed region in words, as tables state it ('forward + backward')."
+        ),
         click.option("--campaign", default="", help="Measuring campaign (a table's source) whose habits apply."),
         click.option("--host", default="default", show_default=True, help="default, laptop, server, colab, local, ..."),
         click.option("--loader", default="torch", show_default=True, help="torch, native, opencv, grain, none."),

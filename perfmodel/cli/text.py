@@ -47,7 +47,11 @@ def prediction_text(p: Prediction) -> str:
     if p.epoch_s is not None:
         lines.append(f"  epoch       {interval_text(p.epoch_s)} for {ask.dataset_size} {ask.graph.unit}s")
     if p.cost is not None:
-        per = f"{p.cost['per_epoch']:.4g} an epoch" if "per_epoch" in p.cost else f"{p.cost['per_1000_steps']:.4g} per 1000 steps"
+        per = (
+            f"{p.cost['per_epoch']:.4g} an epoch"
+            if "per_epoch" in p.cost
+            else f"{p.cost['per_1000_steps']:.4g} per 1000 steps"
+        )
         lines.append(f"  cost        {per} at {ask.price:g} an hour and card")
     memory = p.memory_bytes["peak"] / 1e9
     fits = f"fits; largest batch {p.largest_batch}" if p.fits else f"does NOT fit; largest batch {p.largest_batch}"
@@ -79,13 +83,14 @@ def _defaults_line(p: Prediction) -> str:
 
 def explanation_text(e: Explanation) -> str:
     """Terms, top operators and changes."""
-    lines = ["", f"  achieved {e.achieved_tflops:.2f} TFLOP/s of {e.peak_tflops:.2f} peak ({100 * e.share_of_peak:.0f} %)"]
+    lines = [
+        "",
+        f"  achieved {e.achieved_tflops:.2f} TFLOP/s of {e.peak_tflops:.2f} peak ({100 * e.share_of_peak:.0f} %)",
+    ]
     lines += ["", "  device time by operator group"]
     lines += [f"    {name:<15} {duration(seconds):>9}  {100 * share:3.0f} %" for name, seconds, share in e.terms]
     lines += ["", "  longest operators (physical time before efficiency)"]
-    lines += [
-        f"    {one.name:<34} x{one.count:<5g} {duration(one.seconds):>9}  {one.shape}" for one in e.operators
-    ]
+    lines += [f"    {one.name:<34} x{one.count:<5g} {duration(one.seconds):>9}  {one.shape}" for one in e.operators]
     lines += ["", "  what would change it"]
     lines += [f"    {one.change:<38} {one.effect}" for one in e.changes]
     return "\n".join(lines)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.graph.operators import KIND_CODE, PHASES, Operators
+from perfmodel.graph.operators import KIND_CODE, KINDS, PHASES, Operators
 from perfmodel.roofline.coefficients import KernelCoefficients
 from perfmodel.roofline.device import Device
-from perfmodel.roofline.physical import BYTES_SCALE, PRODUCT_KINDS, physical_time
+from perfmodel.roofline.physical import BYTES_SCALE, IS_PRODUCT, physical_time
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +27,21 @@ GROUPS = (
     "optimizer",
 )
 GROUP_CODE = {name: code for code, name in enumerate(GROUPS)}
+
+
+def _group_of(kind: str, *, backward: bool) -> int:
+    """Group of an operator that is not depthwise, batched or the optimizer's."""
+    names = {"attention": "batched", "norm": "norm"}
+    products = {"conv": "conv", "gemm": "gemm", "rnn": "gemm"}
+    if kind in products:
+        return GROUP_CODE[products[kind] + ("_backward" if backward else "")]
+    return GROUP_CODE[names.get(kind, "elementwise")]
+
+
+#: Group by (forward, backward) and kind code.
+_GROUP_OF = np.array([[_group_of(kind, backward=backward) for kind in KINDS] for backward in (False, True)], np.intp)
+#: One row a phase: selects the sum that an operator belongs to.
+_PHASE = np.eye(len(PHASES))
 
 
 @dataclass(frozen=True)
@@ -51,21 +66,37 @@ class StepFeatures:
 
 def operator_groups(ops: Operators) -> npt.NDArray[np.intp]:
     """Group index of each operator, shape (n,)."""
-    backward = ops.phase == PHASES.index("backward")
     kind = ops.kind
     batched = (np.asarray(ops.b).reshape(-1, len(kind)).max(axis=0) > 1) & (kind == KIND_CODE["gemm"])
-    conditions = [
-        np.asarray(ops.depthwise, dtype=bool),
-        kind == KIND_CODE["optimizer"],
-        (kind == KIND_CODE["attention"]) | batched,
-        (kind == KIND_CODE["conv"]) & backward,
-        kind == KIND_CODE["conv"],
-        np.isin(kind, (KIND_CODE["gemm"], KIND_CODE["rnn"])) & backward,
-        np.isin(kind, (KIND_CODE["gemm"], KIND_CODE["rnn"])),
-        kind == KIND_CODE["norm"],
-    ]
-    names = ("depthwise", "optimizer", "batched", "conv_backward", "conv", "gemm_backward", "gemm", "norm")
-    return np.select(conditions, [GROUP_CODE[name] for name in names], default=GROUP_CODE["elementwise"]).astype(np.intp)
+    group = _GROUP_OF[(ops.phase == PHASES.index("backward")).astype(np.intp), kind]
+    group = np.where(batched, GROUP_CODE["batched"], group)
+    group = np.where(kind == KIND_CODE["optimizer"], GROUP_CODE["optimizer"], group)
+    return np.where(np.asarray(ops.depthwise, dtype=bool), GROUP_CODE["depthwise"], group).astype(np.intp)
+
+
+def _sums(values: Floats, code: npt.NDArray[np.intp], codes: int) -> Floats:
+    """Sum values (..., n) by the code of their column: (..., codes). Runs of equal codes are added up at once."""
+    if values.size == len(code):
+        flat: Floats = np.bincount(code, weights=values.ravel(), minlength=codes).astype(np.float64)
+        return flat.reshape(*values.shape[:-1], codes)
+    starts = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]])) if len(code) else np.zeros(0, np.intp)
+    sums = np.zeros((*values.shape[:-1], codes))
+    runs = np.add.reduceat(values, starts, axis=-1) if len(starts) else np.zeros((*values.shape[:-1], 0))
+    for at, target in enumerate(code[starts]):
+        sums[..., target] += runs[..., at]
+    return sums
+
+
+def group_seconds(ops: Operators, time: Floats) -> Floats:
+    """Sum the seconds (..., n) of one instance of each operator by phase and group: (..., 4, G)."""
+    code = ops.phase.astype(np.intp) * len(GROUPS) + operator_groups(ops)
+    return _sums(time * ops.count, code, len(PHASES) * len(GROUPS)).reshape(*time.shape[:-1], len(PHASES), len(GROUPS))
+
+
+def phase_launches(ops: Operators) -> Floats:
+    """Operators that the host launches in each phase: (..., 4)."""
+    result: Floats = ops.count @ _PHASE[ops.phase]
+    return result
 
 
 def step_features(ops: Operators, device: Device, precision: str, c: KernelCoefficients) -> StepFeatures:
@@ -87,17 +118,12 @@ def step_features(ops: Operators, device: Device, precision: str, c: KernelCoeff
 
 def collect(ops: Operators, seconds: Floats, precision: str) -> StepFeatures:
     """Add up the seconds of one instance of each operator (..., n) by phase and operator group."""
-    time = seconds * ops.count
-    code = ops.phase.astype(np.intp) * len(GROUPS) + operator_groups(ops)
-    member = np.zeros((len(ops.kind), len(PHASES) * len(GROUPS)))
-    member[np.arange(len(code)), code] = 1.0
-    summed = time @ member
-    phase = member.reshape(len(code), len(PHASES), len(GROUPS)).sum(axis=-1)
-    count = np.broadcast_to(ops.count, time.shape)
+    phase = _PHASE[ops.phase]
+    count = np.broadcast_to(ops.count, seconds.shape)
     traffic = (ops.read + ops.write) * BYTES_SCALE.get(precision, 1.0)
     return StepFeatures(
-        seconds=summed.reshape(*summed.shape[:-1], len(PHASES), len(GROUPS)),
+        seconds=group_seconds(ops, seconds),
         launches=count @ phase,
-        flops=(count * np.where(np.isin(ops.kind, PRODUCT_KINDS), ops.flops, 0.0)) @ phase,
+        flops=(count * np.where(IS_PRODUCT[ops.kind], ops.flops, 0.0)) @ phase,
         bytes=(count * traffic) @ phase,
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.efficiency.features import GROUPS
 from perfmodel.hardware.clocks import REFERENCE_W_PER_TFLOP, process_of
 from perfmodel.hardware.gpu import Gpu
-from perfmodel.efficiency.features import GROUPS
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,13 +32,15 @@ GROUP_FACTORS = {
     "version": 0.3,
     "layout": 0.25,
     "compiled": 0.35,
+    "compiled_engine": 0.2,
     "arch": 0.1,
 }
 #: Effects on the whole step, with prior standard deviations (log).
 TOTAL_FACTORS = {
     "campaign_mode": 0.15,
     "stack_mode": 0.10,
-    "gpu": 0.08,
+    "arch_campaign": 0.12,
+    "gpu": 0.12,
     "gpu_engine": 0.08,
     "arch_engine": 0.08,
     "model": 0.12,
@@ -54,7 +56,9 @@ COVARIATES = ("power", "balance", "l2", "gddr")
 COVARIATE_SD = 0.15
 WIDTH = len(GROUPS) + 1
 LAUNCH = len(GROUPS)
-_COMPUTE = np.array([name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False])
+_COMPUTE = np.array(
+    [name in {"conv", "conv_backward", "gemm", "gemm_backward", "batched"} for name in GROUPS] + [False]
+)
 _MEMORY = np.array([name in {"depthwise", "norm", "elementwise", "optimizer"} for name in GROUPS] + [False])
 
 
@@ -109,24 +113,31 @@ class Setting:
 def group_levels(setting: Setting, arch: str) -> dict[str, str]:
     """Level of each group factor; an empty level has no effect."""
     e = setting.engine
-    return {
-        "engine": "" if setting.operators else e,
-        "era": "" if setting.operators else f"{e}|{setting.era}",
+    found = {
+        "engine": e,
+        "era": f"{e}|{setting.era}",
         "version": f"{e}|{setting.version}",
         "layout": f"{e}|nhwc" if setting.layout == "nhwc" else "",
-        "compiled": f"{e}|compiled" if setting.compiled else "",
-        "arch": "" if setting.operators else f"{e}|{arch}",
+        "compiled": "compiled" if setting.compiled else "",
+        "compiled_engine": f"{e}|compiled" if setting.compiled else "",
+        "arch": f"{e}|{arch}",
     }
+    if setting.operators:  # the physical coefficients are fitted to such sums already; only fusing changes them
+        found |= dict.fromkeys(("engine", "era", "version", "layout", "arch"), "")
+    return found
 
 
 def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:
     """Level of each factor on the whole step; an empty level has no effect."""
+    if setting.operators:  # the physical coefficients are fitted to such sums: only the card's own kernels may differ
+        return dict.fromkeys(TOTAL_FACTORS, "") | {"gpu": f"{gpu_key} kernels"}
     e, campaign = setting.engine, setting.campaign
     stack = f"{setting.era}|{setting.version}|{setting.layout}|{setting.compiled}|{e}|{setting.mode}"
     return {
         "campaign_mode": f"{campaign}|{setting.mode}" if campaign else "",
         "stack_mode": f"{campaign}|{stack}" if campaign else "",
-        "gpu": "" if setting.operators else gpu_key,
+        "gpu": gpu_key,
+        "arch_campaign": f"{arch}|{campaign}" if campaign else "",
         "gpu_engine": f"{gpu_key}|{e}",
         "arch_engine": f"{arch}|{e}",
         "model": setting.model,
@@ -165,5 +176,5 @@ def card_offsets(product: float, memory: float) -> Floats:
 
 
 def covariate_masks() -> npt.NDArray[np.bool_]:
-    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): arithmetic groups first, then memory groups."""
+    """Groups that each covariate acts on, shape (2 * covariates, WIDTH): first on arithmetic, then on memory groups."""
     return np.concatenate([np.tile(_COMPUTE, (len(COVARIATES), 1)), np.tile(_MEMORY, (len(COVARIATES), 1))])

@@ -124,10 +124,15 @@ class Prior:
         return Corrections(theta=theta, total=total, variance=variance)
 
     def half_width(self, variance: float | Floats, coverage: float) -> float | Floats:
-        """Half-width of the interval of log time at a coverage (0 < coverage < 1)."""
+        """Half-width of the interval of log time at a coverage (0 < coverage < 1).
+
+        Between the coverages that were calibrated it is interpolated; beyond them it grows as a normal quantile.
+        """
         known = np.array(sorted(float(key) for key in self.conformal))
         factor = np.array([self.conformal[_key(value)] for value in known])
         scale = np.interp(coverage, np.concatenate([[0.0], known]), np.concatenate([[0.0], factor]))
+        if coverage > known[-1]:
+            scale = factor[-1] * _normal_quantile(coverage) / _normal_quantile(float(known[-1]))
         result: float | Floats = scale * np.sqrt(variance)
         return result
 
@@ -171,7 +176,7 @@ class Prior:
             noise=float(document["noise"]),
             conformal=document["conformal"],
             support=document["support"],
-            baselines=document["baselines"],
+            baselines=document.get("baselines", {}),
             cards={key: (float(a), float(b)) for key, (a, b) in document["cards"].items()},
             provenance=document["provenance"],
         )
@@ -182,6 +187,13 @@ class Prior:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as stream:
             stream.write(data)
+
+
+def _normal_quantile(coverage: float) -> float:
+    """Half-width, in standard deviations, that covers a share of a normal distribution."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + 0.5 * coverage)
 
 
 def _key(value: float) -> str:
@@ -198,4 +210,4 @@ def shipped_prior() -> Prior:
     return Prior.from_dict(json.loads(gzip.decompress(PRIOR_FILE.read_bytes())))
 
 
-assert WIDTH == len(covariate_masks()[0])
+assert len(covariate_masks()[0]) == WIDTH

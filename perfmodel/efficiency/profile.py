@@ -93,7 +93,9 @@ class Profile:
         mean, covariance, count = self.mean.copy(), self.covariance.copy(), self.observations
         for one in observations:
             if not (0 < one.measured_s < np.inf and 0 < one.predicted_s < np.inf):
-                raise InputError(f"an observed time of {one.measured_s} s cannot update a profile", "times are positive")
+                raise InputError(
+                    f"an observed time of {one.measured_s} s cannot update a profile", "times are positive"
+                )
             a = np.asarray(one.shares, dtype=np.float64)
             residual = np.log(one.measured_s / one.predicted_s) - a @ mean
             gain = covariance @ a / (a @ covariance @ a + OBSERVATION_SD**2)
@@ -115,7 +117,7 @@ class Profile:
             raise InputError(f"profiles of {self.gpu} and {other.gpu} cannot be merged", "merge profiles of one card")
         prior = np.diag(1.0 / TERM_SD**2)
         mine, theirs = np.linalg.inv(self.covariance), np.linalg.inv(other.covariance)
-        covariance = np.linalg.inv(mine + theirs - prior)
+        covariance: Floats = np.asarray(np.linalg.inv(mine + theirs - prior), dtype=np.float64)
         mean = covariance @ (mine @ self.mean + theirs @ other.mean)
         return replace(
             self,
@@ -170,7 +172,7 @@ class Profile:
             raise InputError(f"no profile {path}", "give a file that a calibration wrote") from None
         except (OSError, UnicodeDecodeError, json.JSONDecodeError):
             raise InputError(f"{path} is not a profile", "give a JSON file that a calibration wrote") from None
-        if not isinstance(document, dict) or not _FIELDS <= document.keys():
+        if not isinstance(document, dict) or not document.keys() >= _FIELDS:
             raise InputError(f"{path} is not a profile", "give a JSON file that a calibration wrote")
         if document.get("schema_version") != SCHEMA_VERSION or document.get("terms") != list(TERMS):
             raise FailureError(f"{path} has another schema version", "calibrate again with this version")

@@ -28,8 +28,7 @@ __all__ = [
 
 
 def capture(module: Any, *inputs: Any, **options: Any) -> Graph:
-    """Capture a module's operators; see `perfmodel.graph.capture.capture` for the options."""
-    from perfmodel.graph.capture import capture as run
+    """Capture a module's operators; see `perfmodel.graph.capturing.capture` for the options."""
+    from perfmodel.graph.capturing import capture as run
 
-    globals()["capture"] = run  # importing the submodule of that name has put the module here
     return run(module, *inputs, **options)

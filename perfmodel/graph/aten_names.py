@@ -246,11 +246,13 @@ REDUCE = frozenset(
         "count_nonzero",
         "aminmax",
         "std_mean",
-        "_foreach_norm",
     ]
 )
 ELEMENTWISE = frozenset(
     [
+        "hardswish",
+        "hardsigmoid",
+        "hardtanh",
         "native_dropout",
         "native_dropout_backward",
         "threshold_backward",
@@ -303,8 +305,6 @@ ELEMENTWISE = frozenset(
         "isfinite",
         "_thnn_fused_lstm_cell_backward_impl",
         "_thnn_fused_gru_cell",
-        "_foreach_add_",
-        "_foreach_mul_",
     ]
 )
 OTHER = frozenset(

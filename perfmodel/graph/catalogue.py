@@ -62,17 +62,17 @@ ALIASES = {
 """Squeezed spelling (lower case, letters and digits only) to the shipped name."""
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"(resnet\d+)v1(?:5|d)?", r"\1"),
+    (r"(resnet\d+)v1(?:p?5|d)?", r"\1"),
     (r"(?:fb|torch|tv)?(resnet\d+)b?", r"\1"),
-    (r"(gpt3|opt)(\d)(\d)b?", r"\1_\2.\3b"),
+    (r"(gpt3|opt)(\d)p?(\d)", r"\1_\2.\3b"),
+    (r"(gpt3|opt)(\d)p(\d)b", r"\1_\2.\3b"),
     (r"(gpt3|opt)(\d+)([bm])", r"\1_\2\3"),
-    (r"gpt3(175|13)b", r"gpt3_\1b"),
     (r"gpt3175", "gpt3_175b"),
     (r"switch(\d+)", r"switch_base_\1"),
     (r"switch(base|large|xl)(\d+)", r"switch_\1_\2"),
     (r"switchtransformers?(base|large|xl)?(\d+)", r"switch_\1_\2"),
     (r"llama2?(7|13|70)b", r"llama_\1b"),
-    (r"(?:meta)?llama3[12]?(1|8|70)b", r"llama3_\1b"),
+    (r"(?:meta)?llama3(?:p\d)?(1|8|70)b", r"llama3_\1b"),
     (r"vit(tiny|small|base|large)", r"vit_\1_patch16_224"),
     (r"swin(?:transformer)?(t|s|b)(?:iny|mall|ase)?", r"swin_\1"),
     (r"convnext(t|s|b|l)(?:iny|mall|ase|arge)?", r"convnext_\1"),
@@ -135,8 +135,8 @@ def unknown(name: str) -> UnknownModelError:
 
 
 def squeeze(name: str) -> str:
-    """Lower case, letters and digits only."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """Lower case, letters and digits only; a decimal point becomes ``p``, so that 1.3 and 13 stay apart."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"(?<=\d)\.(?=\d)", "p", name.lower()))
 
 
 @cache

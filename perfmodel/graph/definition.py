@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfmodel.graph.assemble import assemble
-from perfmodel.graph.capture import Session, module_step, symbolic_prime, trace
+from perfmodel.graph.capturing import Session, module_step, symbolic_prime, trace
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.symbolic import Blocks, Captured, fit_blocks, fit_sizes, without_blocks
 
@@ -89,7 +89,7 @@ def run_definition(
     batch : int, optional
         A plain batch for a numeric capture; a prime for a symbolic one by default.
     amp, attention, trace_peak
-        As in `capture.trace`.
+        As in `capturing.trace`.
     """
     import torch
 

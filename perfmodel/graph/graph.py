@@ -196,12 +196,14 @@ class Graph:
             forward = found.select(found.phase == PHASE_CODE["forward"])
             again = np.full(len(forward), PHASE_CODE["backward"], np.int8)
             parts.append(replace(forward, phase=again, saved=np.zeros_like(forward.saved)))
-        parameters, tensors = (np.asarray(self._line(x, blocks)) for x in (self.parameter_line, self.tensor_line))
+        parameters, tensors = (float(self._line(x, blocks)) for x in (self.parameter_line, self.tensor_line))
         if accumulate > 1:
             parts = [part.scaled(accumulate) for part in parts]
-            parts.append(accumulation_operators(parameters=parameters, tensors=tensors, times=accumulate))
+            parts.append(
+                accumulation_operators(parameters=np.array(parameters), tensors=np.array(tensors), times=accumulate)
+            )
         chosen = self.default_optimizer if optimizer == "default" else optimizer
-        if chosen is not None and float(parameters):
+        if chosen is not None and parameters:
             scaler = variant == "amp"
             parts.append(optimizer_operators(chosen, parameters=parameters, tensors=tensors, scaler=scaler))
         return concatenate(parts) if len(parts) > 1 else found
@@ -217,7 +219,7 @@ class Graph:
         *,
         batch: ArrayLike,
         size: ArrayLike | None = None,
-        blocks: int | None = None,
+        blocks: ArrayLike | None = None,
         mode: str = "train",
         variant: str | None = None,
         optimizer: str | None = "default",
@@ -226,15 +228,18 @@ class Graph:
         checkpoint: bool = False,
         workspace: bool = True,
     ) -> Memory:
-        """Bytes of one step by part; arguments as in `operators`.
+        """Bytes of one step by part; arguments as in `operators`, but ``blocks`` may be an array, too.
 
         ``workspace`` adds the estimate of what GPU libraries take.
         """
         variant = self._variant(variant)
-        values, count = self._values(batch, size), self._blocks(blocks)
+        count = np.asarray(self._blocks(None if blocks is None else int(np.min(blocks))), float)
+        if blocks is not None:
+            count = np.asarray(blocks, float)
+        values = self._values(batch, size)
         table = self.table(mode, attention)
-        operators = table.evaluate(values, blocks=count, variant=variant)
-        parameters = self._line(self.parameter_line, blocks)
+        operators = table.evaluate(values, blocks=count[..., None], variant=variant)
+        parameters = self.parameter_line[0] + self.parameter_line[1] * count
         weight = 2.0 if variant == "half" else 4.0
         train = mode == "train"
         chosen = self.default_optimizer if optimizer == "default" else optimizer
@@ -248,7 +253,7 @@ class Graph:
         zero = np.zeros_like(live)
         return Memory(
             parameters=zero + weight * parameters,
-            buffers=zero + self._line(self.buffer_line, blocks),
+            buffers=zero + (self.buffer_line[0] + self.buffer_line[1] * count),
             gradients=zero + gradients,
             optimizer=zero + (4.0 * parameters * state_tensors(chosen) if train else 0.0),
             inputs=values[..., self.input_column] * (0.5 if variant == "half" else 1.0),

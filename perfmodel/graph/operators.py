@@ -114,13 +114,21 @@ def concatenate(parts: list[Operators]) -> Operators:
         At least one.
     """
     lead = np.broadcast_shapes(*(part.count.shape[:-1] for part in parts))
+    lengths = [len(part) for part in parts]
     columns: dict[str, object] = {"name": tuple(name for part in parts for name in part.name)}
     for name in _PER_OPERATOR:
         columns[name] = np.concatenate([getattr(part, name) for part in parts])
     for name in _PER_POINT:
-        arrays = [np.broadcast_to(getattr(part, name), (*lead, len(part))) for part in parts]
-        columns[name] = np.concatenate(arrays, axis=-1)
+        columns[name] = _join([getattr(part, name) for part in parts], lead, lengths)
     return Operators(**columns)  # type: ignore[arg-type]
+
+
+def _join(arrays: list[Array], lead: tuple[int, ...], lengths: list[int]) -> Array:
+    joined, start = np.empty((*lead, sum(lengths))), 0
+    for array, length in zip(arrays, lengths, strict=True):
+        joined[..., start : start + length] = array
+        start += length
+    return joined
 
 
 def byte_operators(

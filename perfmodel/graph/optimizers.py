@@ -7,6 +7,8 @@ launch for every parameter tensor.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from perfmodel.graph.operators import Array, Operators, byte_operators
@@ -62,14 +64,15 @@ def state_tensors(optimizer: str | None) -> int:
     return 0 if optimizer is None else _RULES[parse(optimizer)[0]][0]
 
 
-def optimizer_operators(optimizer: str, *, parameters: Array, tensors: Array, scaler: bool) -> Operators:
+@lru_cache(maxsize=256)
+def optimizer_operators(optimizer: str, *, parameters: float, tensors: float, scaler: bool) -> Operators:
     """Operators of one optimizer step, all in float32.
 
     Parameters
     ----------
     optimizer : str
         See `parse`.
-    parameters, tensors : float64 [...]
+    parameters, tensors : float
         Trainable parameters and how many tensors hold them.
     scaler : bool
         Add the pass that unscales and checks gradients of 16-bit training.
@@ -80,8 +83,8 @@ def optimizer_operators(optimizer: str, *, parameters: Array, tensors: Array, sc
         passes = ((f"_fused_{name}_", reads, writes),)
     if scaler:
         passes = (("_amp_foreach_non_finite_check_and_unscale_", 1, 1), *passes)
-    launches = np.asarray(tensors if style == "loop" else np.ones_like(tensors), float)[..., None]
-    each = np.asarray(parameters, float)[..., None] / launches
+    launches = np.array([tensors if style == "loop" else 1.0])
+    each = parameters / launches
     return byte_operators(
         tuple(entry[0] for entry in passes),
         "optimizer",

@@ -7,9 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from perfmodel.graph.aten_names import FREE
+from perfmodel.graph.calls import Call, tensors
 from perfmodel.graph.lifetimes import Held, Lifetimes
 from perfmodel.graph.records import Record, split, storage_class
-from perfmodel.graph.rules import Call, records_of, rnn_reserve, tensors
+from perfmodel.graph.rules import records_of, rnn_reserve
+
+
+def _written(operator: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments that an operator without a result changes in place."""
+    changed = (
+        value
+        for argument, value in zip(operator._schema.arguments, args, strict=False)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    return tuple(tensors(list(changed)))
 
 
 def _cudnn_rnn_backward(args: tuple[Any, ...]) -> Any:
@@ -76,7 +87,7 @@ class Recorder:
         """Packet name, qualified outside aten; None for what runs no kernel."""
         if operator not in self._names:
             namespace, _, name = operator._schema.name.partition("::")
-            free = name in FREE or (namespace == "aten" and operator.is_view) or namespace == "prim"
+            free = name in FREE or (namespace == "aten" and operator.is_view) or namespace in ("prim", "profiler")
             self._names[operator] = None if free else (name if namespace == "aten" else f"{namespace}::{name}")
         return self._names[operator]
 
@@ -90,7 +101,8 @@ class Recorder:
             for tensor in tensors(result):
                 self.lifetimes.born(tensor, max(len(self.records) - 1, 0), None)
             return result
-        call = Call(name, args, kwargs, tuple(tensors(result)), self.batch)
+        outputs = tuple(tensors(result)) or _written(operator, args)
+        call = Call(name, args, kwargs, outputs, self.batch)
         found, known = records_of(operator, call)
         if not known:
             self.unmodelled[name] = self.unmodelled.get(name, 0) + 1

@@ -6,55 +6,16 @@ own tags (pointwise, reduction) or, at last, counted as unmodelled by the captur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 from perfmodel.graph.aten_names import COPY, ELEMENTWISE, EMBEDDING, FILL, GATHERS, OTHER, POOL, REDUCE
-from perfmodel.graph.records import Record, add_tensor, elements, storage_class
+from perfmodel.graph.calls import Call, is_half, tensors
+from perfmodel.graph.convolutions import convolution, convolution_backward
+from perfmodel.graph.records import Record, add_tensor, elements
 
 _CODES = ((COPY, "copy"), (POOL, "pool"), (REDUCE, "reduce"), (ELEMENTWISE, "elementwise"), (OTHER, "other"))
-
-
-@dataclass(frozen=True)
-class Call:
-    """One dispatched operator call.
-
-    Attributes
-    ----------
-    name : str
-        Packet name without namespace.
-    args : tuple
-        Positional arguments.
-    kwargs : dict
-    outputs : tuple
-        The result as a flat tuple of tensors.
-    batch : int
-        The capture's batch; 0 where nothing scales.
-    """
-
-    name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    outputs: tuple[Any, ...]
-    batch: int
-
-    def argument(self, position: int, default: Any = None) -> Any:
-        """Positional argument or ``default``."""
-        return self.args[position] if position < len(self.args) else default
-
-
-def tensors(value: Any) -> Iterator[Any]:
-    """Yield every tensor in nested arguments."""
-    if hasattr(value, "untyped_storage"):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors(item)
 
 
 def kind_of(operator: Any, name: str) -> str | None:
@@ -65,6 +26,8 @@ def kind_of(operator: Any, name: str) -> str | None:
         return "copy"
     if name in EMBEDDING:
         return "embedding"
+    if name.startswith(("_foreach_", "_amp_foreach_", "_fused_adam", "_fused_sgd", "_fused_adagrad")):
+        return "optimizer"
     base = name.removesuffix("_")
     for names, kind in _CODES:
         if name in names or base in names:
@@ -133,16 +96,12 @@ def _prod(values: Any, dims: int) -> int:
     return int(values[0]) ** dims if len(values) == 1 else int(prod(values))
 
 
-def _is_half(tensor: Any) -> bool:
-    return storage_class(tensor) == "half"
-
-
 # --- matrix products -------------------------------------------------------------------------------------------------
 
 
 def _matrix(call: Call) -> list[Record]:
     first, second = (call.args[1], call.args[2]) if call.name in ("addmm", "baddbmm", "addmv") else call.args[:2]
-    record = Record(call.name, "gemm", half=_is_half(first))
+    record = Record(call.name, "gemm", half=is_half(first))
     _bytes(record, call)
     if first.dim() == 3:
         record.product(int(first.shape[0]), int(first.shape[1]), int(second.shape[2]), int(first.shape[2]))
@@ -154,112 +113,13 @@ def _matrix(call: Call) -> list[Record]:
     return [record]
 
 
-# --- convolutions ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Conv:
-    """Geometry of a convolution: positions, channels, groups, window."""
-
-    inner: int  # N*H*W of the input
-    outer: int  # N*P*Q of the output
-    c: int
-    k: int
-    groups: int
-    window: int
-    stride: int
-    transposed: bool
-    winograd: bool
-
-    @property
-    def depthwise(self) -> bool:
-        return self.groups > 1 and self.groups == self.c
-
-    @property
-    def flops(self) -> int:
-        positions = self.inner if self.transposed else self.outer
-        return 2 * positions * (self.c // self.groups) * self.k * self.window
-
-    def view(self, pass_: str) -> tuple[int, int, int, int]:
-        """Matrix-product view (b, m, n, k) of one pass."""
-        g, c, k = self.groups, self.c // self.groups, self.k // self.groups
-        if pass_ == "wgrad":
-            if self.transposed:
-                return g, c, k * self.window, self.inner
-            return g, k, c * self.window, self.outer
-        if pass_ == "fwd":
-            return g, self.outer, k, c * self.window
-        return g, self.inner, c, k * self.window
-
-
-def _geometry(x: Any, weight: Any, y: Any, stride: Any, dilation: Any, transposed: bool, groups: int) -> _Conv:
-    window = tuple(int(size) for size in weight.shape[2:])
-    channels = int(x.shape[1])
-    plain = all(int(s) == 1 for s in stride) and all(int(d) == 1 for d in dilation)
-    return _Conv(
-        inner=int(x.numel()) // max(channels, 1),
-        outer=int(y.numel()) // max(int(y.shape[1]), 1),
-        c=channels,
-        k=int(y.shape[1]),
-        groups=int(groups),
-        window=prod(window),
-        stride=max((int(s) for s in stride), default=1),
-        transposed=bool(transposed),
-        winograd=window == (3, 3) and plain and groups == 1 and not transposed,
-    )
-
-
-def _conv_record(name: str, conv: _Conv, pass_: str, x: Any) -> Record:
-    record = Record(name, "conv", pass_=pass_, half=_is_half(x), window=conv.window, stride=conv.stride)
-    record.depthwise, record.winograd = conv.depthwise, conv.winograd
-    record.product(*conv.view(pass_))
-    record.flops = conv.flops
-    if pass_ != "wgrad":  # images and positions of one image: Winograd works on whole tiles of an image
-        record.rows, record.cols = int(x.shape[0]), record.m // max(int(x.shape[0]), 1)
-    return record
-
-
-def _convolution(call: Call) -> list[Record]:
-    x, weight, bias, stride, _, dilation, transposed, _, groups = call.args[:9]
-    conv = _geometry(x, weight, call.outputs[0], stride, dilation, transposed, groups)
-    record = _conv_record(call.name, conv, "fwd", x)
-    for tensor in (x, weight, bias):
-        if tensor is not None:
-            add_tensor(record, "read", tensor, call.batch)
-    add_tensor(record, "write", call.outputs[0], call.batch)
-    return [record]
-
-
-def _convolution_backward(call: Call) -> list[Record]:
-    grad, x, weight, _, stride, _, dilation, transposed, _, groups, mask = call.args[:11]
-    conv = _geometry(x, weight, grad, stride, dilation, transposed, groups)
-    results = iter(call.outputs)
-    found = []
-    for wanted, pass_, other in zip(mask[:2], ("dgrad", "wgrad"), (weight, x), strict=True):
-        if wanted:
-            record = _conv_record(call.name, conv, pass_, x)
-            add_tensor(record, "read", grad, call.batch)
-            add_tensor(record, "read", other, call.batch)
-            add_tensor(record, "write", next(results), call.batch)
-            found.append(record)
-    if mask[2]:
-        bias = next(results)
-        record = Record("convolution_backward_bias", "reduce", pass_="wgrad", half=_is_half(grad))
-        add_tensor(record, "read", grad, call.batch)
-        add_tensor(record, "write", bias, call.batch)
-        record.rows, record.cols = int(bias.numel()), int(grad.numel()) // max(int(bias.numel()), 1)
-        record.flops = int(grad.numel())
-        found.append(record)
-    return found
-
-
 # --- attention -------------------------------------------------------------------------------------------------------
 
 
 def _attention(call: Call) -> list[Record]:
     backward = call.name.endswith("_backward")
     query, key, value = call.args[1:4] if backward else call.args[:3]
-    record = Record(call.name, "attention", half=_is_half(query), pass_="dgrad" if backward else "fwd")
+    record = Record(call.name, "attention", half=is_half(query), pass_="dgrad" if backward else "fwd")
     _bytes(record, call)
     heads = int(query.shape[0] * query.shape[1])
     m, n, d, dv = int(query.shape[2]), int(key.shape[2]), int(query.shape[3]), int(value.shape[3])
@@ -304,7 +164,7 @@ def _recurrent_layer(
     }[pass_]
     found = []
     for view, repeats in zip(views, (1, 1 if pass_ == "wgrad" else steps), strict=True):
-        record = Record(call.name, "rnn", pass_=pass_, half=_is_half(like), count=repeats)
+        record = Record(call.name, "rnn", pass_=pass_, half=is_half(like), count=repeats)
         record.product(*view)
         _, m, n, k = view
         add_tensor(record, "read", like, call.batch, m * k)
@@ -326,7 +186,7 @@ def rnn_reserve(call: Call) -> int:
 
 
 def _rows(call: Call, x: Any, rows: int, kind: str, *, factor: int = 1, pass_: str = "fwd") -> list[Record]:
-    record = Record(call.name, kind, half=_is_half(x), pass_=pass_)
+    record = Record(call.name, kind, half=is_half(x), pass_=pass_)
     _bytes(record, call)
     record.rows, record.cols = rows, int(x.numel()) // max(rows, 1)
     record.flops = factor * int(x.numel())
@@ -359,7 +219,7 @@ def _softmax(call: Call) -> list[Record]:
 
 
 def _embedding_backward(call: Call) -> list[Record]:
-    record = Record(call.name, "embedding", pass_="wgrad", half=_is_half(call.args[0]))
+    record = Record(call.name, "embedding", pass_="wgrad", half=is_half(call.args[0]))
     _bytes(record, call)
     record.rows, record.cols = int(call.args[1].numel()), int(call.args[0].shape[-1])
     return [record]
@@ -368,8 +228,8 @@ def _embedding_backward(call: Call) -> list[Record]:
 Rule = Callable[[Call], list[Record]]
 RULES: dict[str, tuple[str, Rule]] = {
     **dict.fromkeys(["mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "_int_mm"], ("gemm", _matrix)),
-    **dict.fromkeys(("convolution", "convolution_overrideable"), ("conv", _convolution)),
-    "convolution_backward": ("conv", _convolution_backward),
+    **dict.fromkeys(("convolution", "convolution_overrideable"), ("conv", convolution)),
+    "convolution_backward": ("conv", convolution_backward),
     **{
         f"_scaled_dot_product_{name}_attention{end}": ("attention", _attention)
         for name in ("efficient", "flash", "cudnn", "flash_attention_for_cpu", "fused")

@@ -58,13 +58,13 @@ class OperatorTable:
         fixed["name"] = tuple(name for name, kept in zip(self.fixed["name"], keep, strict=True) if kept)
         return fixed, self.columns[:, keep]
 
-    def evaluate(self, values: Array, *, blocks: float, variant: str) -> Operators:
+    def evaluate(self, values: Array, *, blocks: Array | float, variant: str) -> Operators:
         """Operators at the points where the polynomials take ``values``.
 
         Parameters
         ----------
         values : float64 [..., polynomials]
-        blocks : float
+        blocks : float or float64 [..., 1]
         variant : str
             One of `VARIANTS`.
         """
@@ -85,7 +85,7 @@ class OperatorTable:
             **{name: numbers[name] for name in ("b", "m", "n", "k", "flops", "rows", "cols")},
         )
 
-    def peak(self, values: Array, *, blocks: float, variant: str) -> Array:
+    def peak(self, values: Array, *, blocks: Array | float, variant: str) -> Array:
         """Upper envelope of the lines of the peak, bytes [...]."""
         lines = self.peaks["amp" if variant == "amp" else "single"]
         found = [values[..., start] + blocks * values[..., rise] for start, rise in lines]

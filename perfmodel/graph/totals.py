@@ -2,8 +2,8 @@
 
 The captured network that is nearest in parameters, multiply-adds and activations is stretched until it has the wanted
 totals: positions (pixels or tokens) by ``alpha``, channels by ``beta``, and how often operators run by ``gamma``. A
-dense product then grows as ``alpha beta^2``, its output as ``alpha beta``, its weights as ``beta^2``. For a near network all
-three are close to 1, so that launches, bytes and small kernels stay those of a real network.
+dense product then grows as ``alpha beta^2``, its output as ``alpha beta``, its weights as ``beta^2``. For a near
+network all three are close to 1, so that launches, bytes and small kernels stay those of a real network.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from perfmodel.graph.records import NUMERIC
 from perfmodel.graph.table import OperatorTable
 
 TEMPLATES = "templates.json"
-_NAME_BONUS = 0.7
+_NAME_BONUS = 2.0
 _ITERATIONS = 40
 
 

@@ -107,7 +107,8 @@ def instruction_set() -> str:
     try:
         from perfmodel import native
 
-        return next(name for name, _, supported in native.cpu().isas() if supported)
+        best: str = next(name for name, _, supported in native.cpu().isas() if supported)
+        return best
     except (NativeUnavailableError, StopIteration):
         pass
     if "avx512f" in flags:
@@ -163,5 +164,3 @@ def last_cache_bytes(default: float = 32e6) -> float:
 def slug(gpu: Gpu) -> str:
     """File name of this processor with this number of threads: ``amd-epyc-2-threads``."""
     return re.sub(r"[^a-z0-9]+", "-", f"{gpu.chip} {gpu.sm} threads".lower()).strip("-")
-
-

@@ -80,7 +80,8 @@ def canonical_precision(text: object) -> str:
 def resolve_precision(text: object, gpu: Gpu) -> str:
     """Return the canonical precision that a card would really use.
 
-    ``amp`` becomes ``amp_fp16`` (``amp_bf16`` on a processor), and a spelling that leaves fp32 or tf32 open becomes tf32 on cards that have it.
+    ``amp`` becomes ``amp_fp16`` (``amp_bf16`` on a processor), and a spelling that leaves fp32 or tf32 open becomes
+    tf32 on cards that have it.
 
     Raises
     ------

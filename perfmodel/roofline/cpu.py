@@ -25,11 +25,13 @@ Floats = npt.NDArray[np.float64]
 
 #: Classes of operators that have coefficients of their own.
 PRODUCT_CLASSES = (
-    "conv_fwd", "conv_dgrad", "conv_wgrad", "pointwise", "depthwise", "depthwise_wgrad", "gemm", "gemm_wgrad", "batched",
+    "conv_fwd", "conv_dgrad", "conv_wgrad", "pointwise", "depthwise", "depthwise_wgrad", "gemm", "gemm_wgrad",
+    "batched",
 )  # fmt: skip
 STREAM_CLASSES = (
-    "norm_fwd", "norm_infer", "norm_bwd", "layer_norm_fwd", "layer_norm_bwd", "softmax_fwd", "softmax_bwd", "elementwise",
-    "activation", "sigmoid", "reduce", "copy", "gather", "pool", "embedding_fwd", "embedding_bwd", "root",
+    "norm_fwd", "norm_infer", "norm_bwd", "layer_norm_fwd", "layer_norm_bwd", "softmax_fwd", "softmax_bwd",
+    "elementwise", "activation", "sigmoid", "reduce", "copy", "gather", "pool", "embedding_fwd", "embedding_bwd",
+    "root",
 )  # fmt: skip
 CLASSES = PRODUCT_CLASSES + STREAM_CLASSES
 CLASS_CODE = {name: code for code, name in enumerate(CLASSES)}
@@ -43,7 +45,7 @@ _ACTIVATION = ("gelu", "silu", "sigmoid", "mish", "softplus", "cross_entropy")
 _GATHER = ("pad", "gather", "scatter", "index", "select")
 #: glibc: blocks from which on memory comes from the system at first, and from which on it always does (``mallopt``).
 SMALL_BLOCK, LARGEST_HEAP_BLOCK = float(128 << 10), float(32 << 20)
-#: Input channels up to which weight gradients of a first layer need no padding of them; forward passes need none below a
+#: Input channels up to which weight gradients of a first layer need no padding; forward passes need none below a
 #: whole vector.
 _FIRST_LAYER_CHANNELS = 4.0
 
@@ -158,10 +160,10 @@ class CpuCoefficients:
             if name in CLASS_CODE
         }
         rest = {name: value for name, value in document.items() if name not in ("classes", "call_s")}
-        call = tuple(float(x) for x in document["call_s"])
+        call = [float(x) for x in document["call_s"]]
         if len(call) != len(PHASES):
             raise ValueError("call_s has one value a phase")
-        return cls(**rest, call_s=call, classes={**DEFAULT_CLASSES, **known})
+        return cls(**rest, call_s=(call[0], call[1], call[2], call[3]), classes={**DEFAULT_CLASSES, **known})
 
     def column(self, name: str) -> Floats:
         """One coefficient of all classes, in the order of `CLASSES`."""
@@ -226,9 +228,9 @@ def _transposed(ops: Operators) -> npt.NDArray[np.bool_]:
     """Forward passes of transposed convolutions: their product is counted on a grid that the stride leaves empty."""
     full = 2.0 * ops.b * ops.m * ops.n * ops.k
     sparse = (full > 1.5 * ops.flops).reshape(-1, len(ops.kind)).any(axis=0)
-    result: npt.NDArray[np.bool_] = sparse & (ops.pass_ == PASS_CODE["fwd"]) & (ops.flops > 0).reshape(
-        -1, len(ops.kind)
-    ).any(axis=0)
+    result: npt.NDArray[np.bool_] = (
+        sparse & (ops.pass_ == PASS_CODE["fwd"]) & (ops.flops > 0).reshape(-1, len(ops.kind)).any(axis=0)
+    )
     return result
 
 
@@ -303,7 +305,9 @@ def byte_seconds(working_set: Floats, c: CpuCoefficients) -> Floats:
     return result
 
 
-def operator_seconds(work: Work, c: CpuCoefficients, *, working_set: Floats, half: npt.NDArray[np.bool_] | bool = False) -> Floats:
+def operator_seconds(
+    work: Work, c: CpuCoefficients, *, working_set: Floats, half: npt.NDArray[np.bool_] | bool = False
+) -> Floats:
     """Seconds of one call of each operator, without what the framework adds to a call.
 
     Parameters

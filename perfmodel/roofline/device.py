@@ -13,8 +13,8 @@ from perfmodel.hardware.gpu import Gpu
 
 Floats = npt.NDArray[np.float64]
 
-#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and four
-#: schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
+#: Share of the fp32 lanes that the schedulers can feed without pairing instructions: Kepler has 192 lanes an SM and
+#: four schedulers of 32 (NVIDIA, Kepler GK110 whitepaper, 2012).
 _ISSUE = {"Kepler": 128.0 / 192.0}
 
 
@@ -63,7 +63,8 @@ class Device:
         issue = np.array([_ISSUE.get(gpu.arch.split(maxsplit=1)[0], 1.0) for gpu in gpus])
 
         def peak(name: str) -> Floats:
-            return np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
+            found: Floats = np.array([gpu.peaks_tflops.get(name, 0.0) for gpu in gpus]) * 1e12 * sustained
+            return found
 
         columns = {
             "sm": np.array([float(gpu.sm) for gpu in gpus]),
@@ -87,7 +88,12 @@ class Device:
 
     def along(self, chosen: npt.NDArray[np.bool_]) -> Device:
         """Restrict columns that hold one value an operator to some operators; columns that broadcast stay."""
+        if len(chosen) > 1 and all(getattr(self, name).shape[-1] == 1 for name in _COLUMNS):
+            return self
         return Device(**{field.name: pick(getattr(self, field.name), chosen) for field in fields(self)})
+
+
+_COLUMNS = tuple(field.name for field in fields(Device))
 
 
 def pick(array: npt.NDArray[Any], chosen: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

@@ -17,6 +17,8 @@ Bools = npt.NDArray[np.bool_]
 
 _KIND = {name: code for code, name in enumerate(KINDS)}
 PRODUCT_KINDS = tuple(_KIND[name] for name in ("gemm", "conv", "attention", "rnn"))
+#: Whether operators of a kind are matrix products, by kind code.
+IS_PRODUCT = np.isin(np.arange(len(KINDS)), PRODUCT_KINDS)
 #: Engine of operators that run in 32 bit, and of those that run in the low precision, by canonical precision.
 ENGINE_OF = {
     "fp32": ("simt", "simt"),
@@ -55,7 +57,7 @@ def physical_time(ops: Operators, device: Device, precision: str, c: KernelCoeff
     array
         Seconds, shape ``(..., n)``.
     """
-    product = np.isin(ops.kind, PRODUCT_KINDS) & (np.asarray(ops.flops).reshape(-1, len(ops.kind)).max(axis=0) > 0)
+    product = IS_PRODUCT[ops.kind] & (np.asarray(ops.flops).reshape(-1, len(ops.kind)).max(axis=0) > 0)
     deep = product & np.asarray(ops.depthwise, dtype=bool)
     product &= ~deep
     shape = np.broadcast_shapes(np.shape(ops.read), device.sm.shape)
@@ -146,7 +148,12 @@ def _product_time(ops: Operators, chosen: Bools, device: Device, precision: str,
 
 
 def _memory(device: Device, c: KernelCoefficients) -> dict[str, npt.NDArray[Any]]:
-    return {"sm": device.sm, "bandwidth": _bandwidth(device, c) * c.product_memory, "l2_bytes": device.l2_bytes, "old": device.old}
+    return {
+        "sm": device.sm,
+        "bandwidth": _bandwidth(device, c) * c.product_memory,
+        "l2_bytes": device.l2_bytes,
+        "old": device.old,
+    }
 
 
 def _winograd_time(

@@ -3,15 +3,21 @@
 ``t = min over (tile, split) (Tc^4 + Tm^4)^(1/4)`` where ``Tc`` counts the waves of tiles that the SMs work through and
 ``Tm`` the bytes that reach DRAM. Tiles, the K prologue and the L2 misses follow what cuBLAS kernel names and measured
 fp32 products show (see docs/model.md); the numbers are `KernelCoefficients`.
+
+The formula stands here, in `_best_time`, and in ``csrc/cpu/products_formula.h`` for speed; a test holds them together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.roofline.backend import native_products, thread_count
 from perfmodel.roofline.coefficients import KernelCoefficients
 
 Floats = npt.NDArray[np.float64]
@@ -37,6 +43,8 @@ _RESIDENT = np.minimum(32768.0 / _AREA, 8.0)
 _TENSOR_ONLY = _AREA > 16384
 #: Elements of work space one call may touch; larger problems are cut into pieces of this size.
 _CHUNK = 1 << 18
+#: Products that one thread computes without help.
+_ONE_THREAD = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +101,12 @@ def product_time(
         Seconds, in the broadcast shape.
     """
     columns = [products.b, products.m, products.n, products.k, products.itemsize, products.traffic, products.flops]
-    flags = [products.tensor, products.plain, products.least_rows]
-    device = [sm, bandwidth, l2_bytes, old]
-    arrays = np.broadcast_arrays(*columns, *flags, *device)
+    columns += [products.least_rows, sm, bandwidth, l2_bytes]
+    flags = [products.tensor, products.plain, old]
+    module = native_products()
+    if module is not None:
+        return _native_time(module, columns, flags, c)
+    arrays = np.broadcast_arrays(*columns, *flags)
     shape = arrays[0].shape
     flat = [array.reshape(-1) for array in arrays]
     out = np.empty(flat[0].size)
@@ -106,8 +117,21 @@ def product_time(
     return out.reshape(shape)
 
 
-def _best_time(columns: list[npt.NDArray[np.generic]], c: KernelCoefficients) -> Floats:
-    b, m, n, k, itemsize, traffic, flops, tensor, plain, least_rows, sm, bandwidth, l2_bytes, old = columns
+def _native_time(module: ModuleType, columns: list[Floats], flags: list[Bools], c: KernelCoefficients) -> Floats:
+    lent = [np.asarray(array, dtype=np.float64) for array in columns] + [np.asarray(flag, dtype=bool) for flag in flags]
+    out = np.empty(np.broadcast_shapes(*(array.shape for array in lent)))
+    threads = thread_count() if out.size > _ONE_THREAD else 1
+    module.product_time(out, lent, _native_coefficients(module, c), threads)
+    return out
+
+
+@lru_cache(maxsize=8)
+def _native_coefficients(module: ModuleType, c: KernelCoefficients) -> Any:
+    return module.ProductCoefficients(c.to_dict())
+
+
+def _best_time(columns: list[npt.NDArray[Any]], c: KernelCoefficients) -> Floats:
+    b, m, n, k, itemsize, traffic, flops, least_rows, sm, bandwidth, l2_bytes, tensor, plain, old = columns
     grid_m, grid_n = np.ceil(m / _ROWS), np.ceil(n / _COLS)
     tiles = b * grid_m * grid_n * _SPLIT
     compute = _compute_time(tiles, k, flops, sm, c)
@@ -132,7 +156,7 @@ def _best_time(columns: list[npt.NDArray[np.generic]], c: KernelCoefficients) ->
 def _compute_time(tiles: Floats, k: Floats, flops: Floats, sm: Floats, c: KernelCoefficients) -> Floats:
     load = tiles / sm
     whole = np.ceil(load)
-    resident = np.minimum(_RESIDENT, whole) * _AREA / 16384.0
+    resident = np.minimum(_RESIDENT, np.maximum(whole, 1.0)) * _AREA / 16384.0
     occupancy = np.minimum(resident / (resident + c.occupancy_half) * (1 + c.occupancy_half / 2), 1.0)
     rate = np.select(
         [_AREA >= 16384, _AREA >= 8192, _AREA >= 4096], [1.0, c.tile_8192, c.tile_4096], default=c.tile_small
@@ -155,9 +179,10 @@ def _raster_traffic(
 ) -> Floats:
     """Operand bytes of whole waves laid along the output columns: wide outputs stream the weights again and again."""
     wave = sm * _RESIDENT
-    wide = np.minimum(grid_n, wave)
-    high = np.minimum(np.maximum(wave / grid_n, 1.0), grid_m)
-    waves = b * grid_m * grid_n / np.minimum(wide * high, grid_m * grid_n)
+    columns = np.maximum(grid_n, 1.0)
+    wide = np.minimum(columns, wave)
+    high = np.minimum(np.maximum(wave / columns, 1.0), np.maximum(grid_m, 1.0))
+    waves = b * grid_m * grid_n / np.minimum(wide * high, np.maximum(grid_m * grid_n, 1.0))
     weight = np.where(old, c.raster_old, c.raster) * (wide * _COLS) / 3000.0
     result: Floats = weight * waves * (high * _ROWS + wide * _COLS) * k * itemsize
     return result

@@ -1,7 +1,6 @@
 """Compare cards, batches, precisions and block counts: the same model as `predict`, on whole grids at once.
 
-A grid is answered card by card and precision by precision; operators are evaluated once for each batch, and because
-counts and parameters are linear in the blocks, two block counts give all of them.
+`grid` computes the points.
 """
 
 from __future__ import annotations
@@ -13,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.efficiency.features import StepFeatures
 from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.errors import InputError, PrecisionError
 from perfmodel.graph.graph import Graph
 from perfmodel.hardware.gpu import Gpu, find_gpu
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.runs.stack import Stack, parse_stack
-from perfmodel.step.compute import apply_corrections, features, host_seconds, phase_weights, weighted
-from perfmodel.step.evidence import judge
-from perfmodel.step.memory import memory_parts
-from perfmodel.step.predict import LOADER_SD, input_copy_s, put_together
+from perfmodel.step.grid import Grid
 from perfmodel.step.request import Request, make_request, steps_in, whole
 
 if TYPE_CHECKING:
@@ -209,8 +205,35 @@ def compare(
     batches = np.array(batch, dtype=np.int64)
     stack = options.get("stack") or "newest"
     stacks = tuple(stack if isinstance(stack, Stack) else parse_stack(stack, card) for card in cards)
-    grid = _Grid(ask, cards, stacks, tuple(precision), batches, counts, prior or shipped_prior())
-    return grid.run(_prices(price, cards))
+    grid = Grid(ask, cards, stacks, tuple(precision), batches, counts, prior or shipped_prior())
+    grid.run()
+    for row, card in enumerate(cards):
+        if card.arch == CPU_ARCH:
+            _processor_points(grid, row, replace(ask, stack=stacks[row]))
+    capacity = np.array([card.memory_gb for card in cards])[:, None, None, None]
+    return Comparison(
+        gpus=cards, precisions=tuple(precision), batches=batches, blocks=counts, step_s=grid.step, low_s=grid.low,
+        high_s=grid.high, memory_gb=grid.memory, fits=grid.memory <= capacity, grade=grid.grade,
+        price=_prices(price, cards), request=ask,
+    )  # fmt: skip
+
+
+def _processor_points(grid: Grid, row: int, ask: Request) -> None:
+    """Fill the points of a processor one by one: its operators have a time model of their own."""
+    from perfmodel.step.predict import answer
+
+    for column, text in enumerate(grid.precisions):
+        try:
+            precision = steps_in(text, grid.cards[row])
+        except PrecisionError:
+            continue
+        for at in np.ndindex(len(grid.batches), len(grid.blocks)):
+            batch, blocks = int(grid.batches[at[0]]), int(grid.blocks[at[1]]) or None
+            one = answer(replace(ask, gpu=grid.cards[row], precision=precision, batch=batch, blocks=blocks), grid.prior)
+            place = (row, column, *at)
+            grid.step[place], grid.low[place], grid.high[place] = one.step_s.median, one.step_s.low, one.step_s.high
+            grid.memory[place] = one.memory_bytes["peak"] / 1e9
+            grid.grade[row, column] = one.evidence.grade
 
 
 def _prices(price: float | Mapping[str, float] | None, cards: Sequence[Gpu]) -> Floats:
@@ -221,9 +244,13 @@ def _prices(price: float | Mapping[str, float] | None, cards: Sequence[Gpu]) -> 
     for name, value in price.items():
         key = find_gpu(name).key
         if not 0.0 <= value < np.inf:
-            raise InputError(f"price of {name} must be at least 0, not {value}", "give the price of one card for an hour")
+            raise InputError(
+                f"price of {name} must be at least 0, not {value}", "give the price of one card for an hour"
+            )
         if key not in {card.key for card in cards}:
-            raise InputError(f"there is a price for {name}, which is not compared", f"add it to the cards: --gpu {name}")
+            raise InputError(
+                f"there is a price for {name}, which is not compared", f"add it to the cards: --gpu {name}"
+            )
         known[key] = float(value)
     return np.array([known.get(card.key, np.nan) for card in cards])
 
@@ -247,92 +274,3 @@ def _first_supported(card: Gpu, precisions: Sequence[str]) -> str:
         except PrecisionError:
             continue
     return "fp32"
-
-
-class _Grid:
-    def __init__(
-        self, ask: Request, cards: tuple[Gpu, ...], stacks: tuple[Stack, ...], precisions: tuple[str, ...],
-        batches: npt.NDArray[np.int64], blocks: npt.NDArray[np.int64], prior: Prior,
-    ) -> None:  # fmt: skip
-        self.ask, self.cards, self.stacks, self.precisions, self.prior = ask, cards, stacks, precisions, prior
-        self.batches, self.blocks = batches, blocks
-        shape = (len(cards), len(precisions), len(batches), len(blocks))
-        self.step, self.low, self.high, self.memory = (np.full(shape, np.nan) for _ in range(4))
-        self.grade = np.full(shape[:2], "-")
-
-    def run(self, price: Floats) -> Comparison:
-        for column, text in enumerate(self.precisions):
-            alike: dict[tuple[str, Stack], list[int]] = {}
-            for row, (card, stack) in enumerate(zip(self.cards, self.stacks, strict=True)):
-                try:
-                    alike.setdefault((steps_in(text, card), stack), []).append(row)
-                except PrecisionError:
-                    continue
-            for (name, stack), rows in alike.items():
-                self._fill(column, replace(self.ask, precision=name, stack=stack), rows)
-        capacity = np.array([card.memory_gb for card in self.cards])[:, None, None, None]
-        return Comparison(
-            gpus=self.cards, precisions=self.precisions, batches=self.batches, blocks=self.blocks, step_s=self.step,
-            low_s=self.low, high_s=self.high, memory_gb=self.memory, fits=self.memory <= capacity, grade=self.grade,
-            price=price, request=self.ask,
-        )  # fmt: skip
-
-    def _fill(self, column: int, ask: Request, rows: list[int]) -> None:
-        batch = self.batches.astype(float)
-        memory = np.stack([self._memory(replace(ask, blocks=int(n) or None), batch) for n in self.blocks], axis=-1)
-        found = self._features(ask, [self.cards[row] for row in rows], batch)
-        for at, row in enumerate(rows):
-            self.memory[row, column] = memory
-            one = StepFeatures(*(getattr(found, name)[at] for name in ("seconds", "launches", "flops", "bytes")))
-            self._card(row, column, replace(ask, gpu=self.cards[row]), one)
-
-    def _memory(self, ask: Request, batch: Floats) -> Floats:
-        result: Floats = sum(memory_parts(ask, batch).values()) / 1e9  # type: ignore[assignment]
-        return result
-
-    def _features(self, ask: Request, cards: list[Gpu], batch: Floats) -> StepFeatures:
-        """Features (cards, batches, blocks, ...)."""
-        size = None if ask.size is None else np.full_like(batch, float(ask.size))
-        index = np.arange(len(cards), dtype=np.intp)
-
-        def at(blocks: int | None) -> StepFeatures:
-            return features(ask.plan, self.prior, cards, index[:, None], batch, size, blocks)
-
-        first = at(int(self.blocks[0]) or None)
-        if len(self.blocks) == 1:
-            ends = (first, first)
-            share = np.zeros(1)
-        else:
-            ends = (first, at(int(self.blocks[-1])))
-            share = (self.blocks - self.blocks[0]) / float(self.blocks[-1] - self.blocks[0])
-        parts = []
-        for name in ("seconds", "launches", "flops", "bytes"):
-            a, b = getattr(ends[0], name)[:, :, None], getattr(ends[1], name)[:, :, None]
-            weight = share.reshape(-1, *([1] * (a.ndim - 3)))
-            parts.append(a + (b - a) * weight)
-        return weighted(StepFeatures(*parts), phase_weights(ask.plan))
-
-    def _card(self, row: int, column: int, ask: Request, found: StepFeatures) -> None:
-        prior, setting = self.prior, ask.plan.setting
-        corrections = prior.corrections(setting, ask.gpu)
-        profile = ask.profile if ask.profile is not None and ask.profile.gpu == ask.gpu.key else None
-        if profile is not None:
-            corrections = profile.apply(corrections, setting)
-        evidence = judge(prior, setting, ask.gpu, profile)
-        self.grade[row, column] = evidence.grade
-        times = apply_corrections(
-            found, host_seconds(found, prior, ask.plan.scope), [corrections], np.zeros((), dtype=np.intp)
-        )
-        variance = float(times.variance)
-        half = float(prior.half_width(variance + evidence.variance, ask.coverage))
-        spread = float(np.exp(LOADER_SD * half / max(np.sqrt(variance), 1e-9)))
-        batch = np.broadcast_to(self.batches.astype(float)[:, None], times.launch.shape)
-        gradient = np.array([4.0 * ask.graph.parameters(int(n) or None) for n in self.blocks])
-        copy = input_copy_s(ask, self.batches.astype(float))[:, None]
-        for out, factor, load in (
-            (self.step, 1.0, 1.0), (self.low, np.exp(-half), 1 / spread), (self.high, np.exp(half), spread),
-        ):  # fmt: skip
-            out[row, column] = put_together(
-                ask, times.device * factor, times.launch * factor, batch=batch,
-                copy_s=np.broadcast_to(copy, batch.shape), gradient_bytes=gradient, load_factor=load,
-            )[2]  # fmt: skip

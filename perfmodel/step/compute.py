@@ -100,6 +100,20 @@ class Plan:
             stated=self.stated,
         )
 
+    def operators(self, batch: Floats, size: Floats | None, blocks: int | None) -> Operators:
+        """Evaluate the graph's operators at some points."""
+        return self.graph.operators(
+            batch=batch,
+            size=size,
+            blocks=blocks,
+            mode=self.mode,
+            variant=self.variant,
+            optimizer=self.optimizer,
+            attention="fused" if self.stack.fused_attention else "unfused",
+            accumulate=self.accumulate,
+            checkpoint=self.checkpoint,
+        )
+
 
 @dataclass(frozen=True)
 class ComputeTimes:
@@ -145,17 +159,7 @@ def features(
     batch, size, blocks : array (p,)
         Samples of one micro-batch on one card; image size or sequence length; residual blocks.
     """
-    ops = plan.graph.operators(
-        batch=batch,
-        size=size,
-        blocks=blocks,
-        mode=plan.mode,
-        variant=plan.variant,
-        optimizer=plan.optimizer,
-        attention="fused" if plan.stack.fused_attention else "unfused",
-        accumulate=plan.accumulate,
-        checkpoint=plan.checkpoint,
-    )
+    ops = plan.operators(batch, size, blocks)
     found = step_features(ops, Device.of(gpus).rows(gpu), plan.precision, prior.kernel)
     for at, card in enumerate(gpus):
         if card.arch == CPU_ARCH:
@@ -174,7 +178,8 @@ def _with_processor(
 
     def merged(name: str, axes: int) -> Floats:
         mask = chosen.reshape(*chosen.shape, *([1] * axes))
-        return np.where(mask, getattr(own, name), getattr(found, name))
+        column: Floats = np.where(mask, getattr(own, name), getattr(found, name))
+        return column
 
     return StepFeatures(merged("seconds", 2), merged("launches", 1), merged("flops", 1), merged("bytes", 1))
 
@@ -214,9 +219,14 @@ def scope_weights(scope: TimingScope) -> Floats:
 
 def host_seconds(found: StepFeatures, prior: Prior, scope: TimingScope) -> Floats:
     """Host launch seconds of a timed region at the base rate, shape (p,); a sum of operators has none."""
+    return launches_seconds(found.launches, prior, scope)
+
+
+def launches_seconds(launches: Floats, prior: Prior, scope: TimingScope) -> Floats:
+    """Host seconds of a timed region's launches (p, 4), shape (p,)."""
     if scope.sum_of_operators:
-        return np.zeros(found.launches.shape[:-1])
-    result: Floats = found.launches @ prior.launch_s + STEP_LAUNCHES * prior.launch_s[0]
+        return np.zeros(launches.shape[:-1])
+    result: Floats = launches @ prior.launch_s + STEP_LAUNCHES * prior.launch_s[0]
     return result
 
 
@@ -253,9 +263,20 @@ def apply_corrections(
     """Turn physical features into times with the corrections of each point's card."""
     factor = np.exp(np.array([one.theta for one in corrections]))[gpu]
     total = np.exp(np.array([one.total for one in corrections]))[gpu]
-    device = (found.seconds * factor[..., None, :-1]).sum(axis=-1)
-    launch = host * factor[..., -1]
-    busy = device.sum(axis=-1)
-    step = combine(busy, launch)
+    device = phase_seconds(found.seconds, factor[..., :-1])
+    launch = added_launch(device, host * factor[..., -1])
     variance = np.array([one.variance for one in corrections])[gpu]
-    return ComputeTimes(device * total[..., None], (step - busy) * total, variance)
+    return ComputeTimes(device * total[..., None], launch * total, variance)
+
+
+def phase_seconds(seconds: Floats, factor: Floats) -> Floats:
+    """Device seconds by phase (..., 4) from seconds by phase and group, and the factor on each group (..., G)."""
+    result: Floats = (seconds @ factor[..., None])[..., 0]
+    return result
+
+
+def added_launch(device: Floats, host: Floats) -> Floats:
+    """Seconds that launching adds to device seconds by phase (..., 4)."""
+    busy = device.sum(axis=-1)
+    result: Floats = combine(busy, host) - busy
+    return result

@@ -12,13 +12,13 @@ from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.errors import PerfmodelError
 from perfmodel.graph.operators import Operators
 from perfmodel.hardware.gpu import find_gpu
-from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.hardware.precision import resolve_precision
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
 from perfmodel.roofline.physical import VARIANT_OF, physical_time
 from perfmodel.step.compute import processor_operators
-from perfmodel.step.prediction import Prediction
 from perfmodel.step.predict import answer
+from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
 
 _CARDS = ("t4", "rtx3060", "v100", "rtx3090", "a100", "rtx4090", "h100")

@@ -18,12 +18,12 @@ _MOST = 1 << 20
 _PROBES = 33
 
 
-def memory_parts(ask: Request, batch: Floats | float) -> dict[str, Floats]:
-    """Bytes by part for one or many micro-batches of a request."""
+def memory_parts(ask: Request, batch: Floats | float, blocks: Floats | None = None) -> dict[str, Floats]:
+    """Bytes by part for one or many micro-batches of a request, and for block counts other than its own."""
     memory = ask.graph.memory(
         batch=batch,
         size=ask.size,
-        blocks=ask.blocks,
+        blocks=ask.blocks if blocks is None else blocks,
         mode=ask.mode,
         variant=VARIANT_OF[ask.precision],
         optimizer=ask.optimizer,

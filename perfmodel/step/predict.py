@@ -25,7 +25,7 @@ from perfmodel.step.compute import (
     weighted,
 )
 from perfmodel.step.evidence import judge
-from perfmodel.step.memory import largest_batch, peak_memory
+from perfmodel.step.memory import peak_memory
 from perfmodel.step.prediction import Bottleneck, Interval, Phase, Prediction
 from perfmodel.step.request import Request, make_request
 
@@ -37,7 +37,9 @@ PINNED_EFFICIENCY = 0.8
 LOADER_SD = 0.20
 
 
-def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any) -> Prediction:
+def predict(
+    model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | None = None, **options: Any
+) -> Prediction:
     """Predict a step of training or inference.
 
     Parameters
@@ -60,7 +62,7 @@ def predict(model: str | Graph | Any = "cyclegan", *inputs: Any, prior: Prior | 
         When an option makes no sense, or names something unknown; the message says what to give.
     """
     if not isinstance(model, str | Graph):
-        from perfmodel.graph.capture import capture
+        from perfmodel.graph.capturing import capture
 
         model = capture(model, *inputs, mode=options.get("mode", "train"))
     return answer(make_request(model, **options), prior or shipped_prior())
@@ -77,11 +79,12 @@ def answer(ask: Request, prior: Prior) -> Prediction:
         corrections = ask.profile.apply(corrections, plan.setting)
     times = apply_corrections(found, host_seconds(found, prior, plan.scope), [corrections], none)
     evidence = judge(prior, plan.setting, ask.gpu, ask.profile)
-    half = float(prior.half_width(float(times.variance[0]) + evidence.variance, ask.coverage))
-    phases, step = assemble(ask, times, 1.0, 1.0)
-    spread = np.exp(LOADER_SD * half / max(np.sqrt(float(times.variance[0])), 1e-9))
-    _, low = assemble(ask, times, float(np.exp(-half)), 1.0 / spread)
-    _, high = assemble(ask, times, float(np.exp(half)), spread)
+    variance = float(times.variance[0]) + evidence.variance
+    half = float(prior.half_width(variance, ask.coverage))
+    spread = loader_spread(half, variance)
+    phases, (step, low, high) = assemble(
+        ask, times, np.exp(np.array([0.0, -half, half])), np.array([1.0, 1.0 / spread, spread])
+    )
     memory = peak_memory(ask)
     fits = memory["peak"] <= ask.gpu.memory_gb * 1e9
     groups = found.seconds[0].sum(axis=0) * np.exp(corrections.theta[:-1] + corrections.total)
@@ -91,33 +94,42 @@ def answer(ask: Request, prior: Prior) -> Prediction:
         phases=phases,
         memory_bytes=memory,
         fits=fits,
-        largest_batch=largest_batch(ask),
         bottleneck=_bottleneck(ask, phases, step, dict(zip(GROUPS, groups.tolist(), strict=True))),
         evidence=evidence,
         flops=float(found.flops.sum()),
         terms_s=dict(zip(GROUPS, groups.tolist(), strict=True)),
         model_info=dict(prior.provenance),
-        notes=_notes(ask, fits=fits),
+        notes=_notes(ask, fits=fits, grade=evidence.grade),
     )
 
 
-def assemble(ask: Request, times: ComputeTimes, compute_factor: float, load_factor: float) -> tuple[dict[str, Phase], float]:
-    """Put the ten phases of one point together; the factors scale compute and loading for the ends of an interval."""
+def assemble(
+    ask: Request, times: ComputeTimes, compute_factors: Floats, load_factors: Floats
+) -> tuple[dict[str, Phase], list[float]]:
+    """Put the phases of one point together; the factors scale compute and loading for the ends of an interval.
+
+    Returns the ten phases with the first factors, and the step with each.
+    """
     batch = np.array([float(ask.batch)])
     total, exposed, step = put_together(
         ask,
-        times.device * compute_factor,
-        times.launch * compute_factor,
+        times.device * compute_factors[:, None],
+        times.launch * compute_factors,
         batch=batch,
-        copy_s=input_copy_s(ask, batch),
+        copy_s=np.repeat(input_copy_s(ask, batch), len(compute_factors)),
         gradient_bytes=np.array([4.0 * ask.graph.parameters(ask.blocks)]),
-        load_factor=load_factor,
+        load_factor=load_factors,
     )
     phases = {
         name: Phase(total=float(total[name][0]), exposed=float(exposed[name][0])) if name in total else _EMPTY
         for name in PHASES
     }
-    return phases, float(step[0])
+    return phases, step.tolist()
+
+
+def loader_spread(half_width: float, variance: float) -> float:
+    """Factor by which a loader's time may differ either way, at the coverage that gave compute its half-width."""
+    return float(np.exp(LOADER_SD * half_width / max(np.sqrt(variance), 1e-9)))
 
 
 _EMPTY = Phase(total=0.0, exposed=0.0)
@@ -131,7 +143,7 @@ def put_together(
     batch: Floats,
     copy_s: Floats,
     gradient_bytes: Floats,
-    load_factor: float = 1.0,
+    load_factor: Floats | float = 1.0,
 ) -> tuple[dict[str, Floats], dict[str, Floats], Floats]:
     """Total and exposed seconds of phases, and the step, for points that share card, host and loader.
 
@@ -142,7 +154,7 @@ def put_together(
     device : array (..., 4)
         Device seconds by graph phase.
     launch, batch, copy_s, gradient_bytes : array (...)
-    load_factor : float
+    load_factor : float or array (...)
         Scales the loader's time.
     """
     total = {name: device[..., code] for code, name in enumerate(GRAPH_PHASES)}
@@ -167,15 +179,22 @@ def put_together(
 
 def input_copy_s(ask: Request, batch: Floats) -> Floats:
     """Seconds that copying the input adds: pinned for a whole step, what the words say for a timed region."""
-    scope = ask.scope
-    if ask.gpu.arch == CPU_ARCH or (scope is not None and not scope.h2d_copy):
+    return copied_bytes(ask, batch) / copy_rate(ask, ask.gpu)
+
+
+def copied_bytes(ask: Request, batch: Floats) -> Floats:
+    """Input bytes that the timed region copies."""
+    if ask.gpu.arch == CPU_ARCH or (ask.scope is not None and not ask.scope.h2d_copy):
         return np.zeros_like(batch)
     size = None if ask.size is None else np.full_like(batch, float(ask.size))
-    nbytes = ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
-    pageable = scope is not None and scope.pageable
-    rate = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(ask.gpu))
-    result: Floats = nbytes / (rate * 1e9)
-    return result
+    return ask.graph.input_bytes(batch=batch, size=size) * ask.accumulate
+
+
+def copy_rate(ask: Request, gpu: Gpu) -> float:
+    """Bytes a second of copies from the request's host to a card."""
+    pageable = ask.scope is not None and ask.scope.pageable
+    gbs = ask.host.pageable_gbs if pageable else min(ask.host.pcie_gbs, PINNED_EFFICIENCY * pcie_gbs(gpu))
+    return gbs * 1e9
 
 
 def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dict[str, float]) -> Bottleneck:
@@ -192,7 +211,9 @@ def _bottleneck(ask: Request, phases: dict[str, Phase], step: float, groups: dic
     }
     term = max(terms, key=lambda name: terms[name])
     share = 100.0 * terms[term] / step if step > 0 else 0.0
-    return Bottleneck(term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}")
+    return Bottleneck(
+        term=term, explanation=f"{share:.0f} % of the step is {_TERM_TEXT[term]}{_advice(ask, term, step, phases)}"
+    )
 
 
 _TERM_TEXT = {
@@ -219,8 +240,10 @@ def _advice(ask: Request, term: str, step: float, phases: dict[str, Phase]) -> s
     return ""
 
 
-def _notes(ask: Request, *, fits: bool) -> tuple[str, ...]:
+def _notes(ask: Request, *, fits: bool, grade: str) -> tuple[str, ...]:
     notes = []
+    if grade == "D":
+        notes.append(f"extrapolated: nothing measured supports {ask.precision} on {ask.gpu.arch} cards")
     if ask.graph.unmodelled:
         names = ", ".join(sorted(ask.graph.unmodelled))
         notes.append(f"operators without a cost rule, counted as memory traffic: {names}")

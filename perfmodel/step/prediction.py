@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from perfmodel.step.evidence import Evidence
+from perfmodel.step.memory import largest_batch
 from perfmodel.step.request import Request
 
 if TYPE_CHECKING:
@@ -73,8 +75,6 @@ class Prediction:
     memory_bytes : mapping of str to float
         Peak memory by part.
     fits : bool
-    largest_batch : int
-        Largest micro-batch that fits on one card (0: none does).
     bottleneck : Bottleneck
     evidence : Evidence
     flops : float
@@ -90,13 +90,17 @@ class Prediction:
     phases: Mapping[str, Phase]
     memory_bytes: Mapping[str, float]
     fits: bool
-    largest_batch: int
     bottleneck: Bottleneck
     evidence: Evidence
     flops: float
     terms_s: Mapping[str, float]
     model_info: Mapping[str, Any]
     notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def largest_batch(self) -> int:
+        """Largest micro-batch that fits on one card (0: none does); worked out when first asked for."""
+        return largest_batch(self.request)
 
     @property
     def step(self) -> Interval:

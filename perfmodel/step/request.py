@@ -15,9 +15,9 @@ from perfmodel.graph import optimizers
 from perfmodel.graph.catalogue import resolve
 from perfmodel.graph.graph import Graph
 from perfmodel.hardware.gpu import Gpu, find_gpu
-from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.hardware.host import Host, find_host
 from perfmodel.hardware.precision import resolve_precision
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.loading.model import LoaderModel
 from perfmodel.roofline.physical import VARIANT_OF
 from perfmodel.runs.stack import Stack, parse_stack

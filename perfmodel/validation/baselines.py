@@ -31,14 +31,12 @@ def baseline_coefficients(prior: Prior, mode: str, precision: str) -> Mapping[st
         Its ``baselines`` hold, under ``"train|amp"`` or ``"train"``: ``share_of_peak`` c, ``two_constants`` (a, b) and
         ``scaled_roofline`` c.
     """
-    known: Mapping[str, Mapping[str, Any]] = getattr(prior, "baselines", None) or {}
+    known: Mapping[str, Mapping[str, Any]] = prior.baselines
     engine = ENGINE_LABEL.get(precision, precision)
     return {**TYPICAL, **known.get(mode, {}), **known.get(f"{mode}|{engine}", {})}
 
 
-def baseline_times(
-    questions: Sequence[Question], steps: StepFeatures | None, prior: Prior
-) -> dict[str, Floats]:
+def baseline_times(questions: Sequence[Question], steps: StepFeatures | None, prior: Prior) -> dict[str, Floats]:
     """Seconds that each baseline predicts for r questions, each array (r,).
 
     ``share_of_peak``: c F / peak; ``two_constants``: a F / peak + b B / bandwidth; ``scaled_roofline``:
@@ -57,9 +55,8 @@ def baseline_times(
         key = (one.plan.mode, one.plan.precision)
         if key not in known:
             known[key] = baseline_coefficients(prior, *key)
-        values = known[key]
-        table.append((values["share_of_peak"], *values["two_constants"], values["scaled_roofline"]))
-    share, first, second, roofline = np.array(table, dtype=np.float64).T
+        table.append(np.concatenate([np.ravel(known[key][name]) for name in BASELINES]))
+    share, first, second, roofline = np.array(table, dtype=np.float64).reshape(len(questions), 4).T
     return {
         "share_of_peak": share * compute,
         "two_constants": first * compute + second * memory,

@@ -75,9 +75,7 @@ def _batches(questions: Sequence[Question]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _fill(
-    questions: Sequence[Question], members: list[int], prior: Prior, found: StepFeatures, inputs: Floats
-) -> None:
+def _fill(questions: Sequence[Question], members: list[int], prior: Prior, found: StepFeatures, inputs: Floats) -> None:
     first = questions[members[0]]
     graph = first.plan.graph
     cards: dict[Gpu, int] = {}

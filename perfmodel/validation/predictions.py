@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.features import StepFeatures
-from perfmodel.efficiency.prior import Prior
+from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.hardware.gpu import Gpu
-from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.hardware.host import find_host
+from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.step.communication import communication, pcie_gbs
 from perfmodel.step.compute import apply_corrections
 from perfmodel.step.evidence import judge
@@ -70,9 +70,11 @@ def predict_questions(
     return Predictions(step, np.asarray(prior.half_width(variance, coverage)))
 
 
-def _corrections(questions: Sequence[Question], prior: Prior):  # type: ignore[no-untyped-def]
+def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
+    """Distinct corrections, which of them each question has, and the variance that evidence adds to each."""
     known: dict[tuple[object, Gpu], int] = {}
-    corrections, extra = [], []
+    corrections: list[Corrections] = []
+    extra: list[float] = []
     index = np.empty(len(questions), dtype=np.intp)
     for at, one in enumerate(questions):
         setting = one.plan.setting

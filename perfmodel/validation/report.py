@@ -119,9 +119,7 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def validate(
-    runs: Runs | str | Path, *, by: Sequence[str] = GROUPED_BY, prior: Prior | None = None
-) -> Validation:
+def validate(runs: Runs | str | Path, *, by: Sequence[str] = GROUPED_BY, prior: Prior | None = None) -> Validation:
     """Predict every row of a table of measured runs and score the predictions.
 
     Parameters

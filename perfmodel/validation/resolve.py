@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 
 from perfmodel.errors import PerfmodelError, PrecisionError, UnknownGpuError, UnknownModelError
-from perfmodel.graph.graph import Graph
 from perfmodel.graph.catalogue import resolve
+from perfmodel.graph.graph import Graph
 from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
-from perfmodel.hardware.precision import canonical_precision, resolve_precision, says_nothing
+from perfmodel.hardware.precision import canonical_precision, says_nothing
 from perfmodel.runs.rows import Runs
 from perfmodel.step.compute import Plan
 from perfmodel.step.request import steps_in
@@ -134,12 +134,12 @@ class _Reader:
         return graph, name or "totals", "totals", np.nan
 
     def _totals(self, row: int, name: str, image_size: float) -> tuple[float, float, float] | None:
-        own = tuple(float(self.number[key][row]) for key in ("params_M", "gmacs", "macts"))
-        if own[1] > 0 and own[2] > 0:
-            return own if own[0] > 0 else (own[1] * 5.0, own[1], own[2])
+        own, gmacs, macts = (float(self.number[key][row]) for key in ("params_M", "gmacs", "macts"))
+        if gmacs > 0 and macts > 0:
+            return own if own > 0 else gmacs * 5.0, gmacs, macts
         other = self.totals.get(name)
         if other is None:
-            return None
+            return (own, gmacs, np.nan) if own > 0 and gmacs > 0 else None
         params, gmacs, macts, other_size = other
         scale = (image_size / other_size) ** 2 if image_size > 0 and other_size > 0 else 1.0
         return params, gmacs * scale, macts * scale
@@ -165,7 +165,8 @@ def _resolve(name: str, image_size: int | None) -> tuple[Graph, dict[str, float]
 
 @lru_cache(maxsize=8192)
 def _totals_graph(name: str, params: float, gmacs: float, macts: float, size: float) -> Graph:
-    return graph_from_totals(params_M=params, gmacs=gmacs, macts=macts, image_size=size, name=name)
+    known = None if np.isnan(macts) else macts
+    return graph_from_totals(params_M=params, gmacs=gmacs, macts=known, image_size=int(size), name=name)
 
 
 @lru_cache(maxsize=1024)

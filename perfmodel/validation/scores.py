@@ -82,7 +82,8 @@ def score(
         width90=100.0 * float(np.median(np.exp(half_width) - np.exp(-half_width))),
         interval_score=100.0 * float(np.mean(2.0 * half_width + 2.0 / alpha * miss)),
         baselines={
-            name: 100.0 * float(np.median(np.abs(values / measured - 1.0))) for name, values in (baselines or {}).items()
+            name: 100.0 * float(np.median(np.abs(values / measured - 1.0)))
+            for name, values in (baselines or {}).items()
         },
     )
 

@@ -11,10 +11,10 @@ from typing import Any
 from perfmodel.errors import DependencyError, FailureError
 from perfmodel.graph.assemble import assemble
 from perfmodel.graph.autocast import device_rules
+from perfmodel.graph.calls import tensors
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.recorder import Recorder
 from perfmodel.graph.records import elements, split
-from perfmodel.graph.rules import tensors
 from perfmodel.graph.symbolic import Captured, fit_sizes, without_blocks
 
 PRIMES = (1009, 1013, 2003, 4001, 8009)
@@ -95,8 +95,9 @@ def trace(
         recorder.lifetimes.register_external(tensor, parameter=True)
     for tensor in (*buffers.values(), *tensors(list(inputs))):
         recorder.lifetimes.register_external(tensor, parameter=False)
-    with quiet_numerics(), recorder.recording():
-        step(Session(recorder, amp, attention == "fused"))
+    session = Session(recorder, amp, attention == "fused")
+    with quiet_numerics(), checkpoints_follow(session), recorder.recording():
+        step(session)
     trainable = [p for p in parameters.values() if p.requires_grad]
     size = [split(elements(t) * t.element_size(), batch) for t in tensors(list(inputs))]
     return Captured(
@@ -122,6 +123,31 @@ def quiet_numerics() -> Iterator[None]:
         yield
     finally:
         _config.meta_nonzero_assume_all_nonzero = before
+
+
+@contextmanager
+def checkpoints_follow(session: Session) -> Iterator[None]:
+    """Recompute what ``torch.utils.checkpoint`` left out under the same rules as the forward pass."""
+    from torch.utils import checkpoint
+
+    original: Any = getattr(checkpoint, "_CheckpointFrame", None)
+    if original is None:
+        yield
+        return
+
+    class Frame(original):  # type: ignore[misc]
+        def __init__(self, recompute_fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+            def recompute(*inner: Any, **named: Any) -> Any:
+                with session.forward():
+                    return recompute_fn(*inner, **named)
+
+            super().__init__(recompute, *args, **kwargs)
+
+    checkpoint._CheckpointFrame = Frame  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        checkpoint._CheckpointFrame = original  # type: ignore[misc]
 
 
 def default_loss(output: Any) -> Any:
@@ -264,11 +290,9 @@ def _capture_mode(
     channels_last: bool,
 ) -> Captured:
     with _device(channels_last) as device:
-        twin = to_device(module, device)
+        twin = to_device(module, device, channels_last=channels_last)
         twin.train(mode == "train")
-        examples = _examples(inputs, actual, batch, device)
-        if channels_last:
-            _to_channels_last(twin, examples)
+        examples = _examples(inputs, actual, batch, device, channels_last)
         step = module_step(twin, examples, mode=mode, loss=loss)
         return trace(step, modules=[twin], inputs=examples, batch=batch, attention=attention)
 
@@ -285,20 +309,23 @@ def _device(channels_last: bool) -> Iterator[str]:
         yield "cpu"
 
 
-def to_device(module: Any, device: str) -> Any:
+def to_device(module: Any, device: str, *, channels_last: bool = False) -> Any:
     """Copy a module with empty parameters and buffers on another device; shared ones stay shared."""
     import torch
 
+    def empty(tensor: Any) -> Any:
+        order = torch.channels_last if channels_last and tensor.dim() == 4 else torch.preserve_format
+        return torch.empty_like(tensor, device=device, memory_format=order)
+
     memo: dict[int, Any] = {}
     for parameter in module.parameters():
-        empty = torch.empty_like(parameter, device=device)
-        memo[id(parameter)] = torch.nn.Parameter(empty, requires_grad=parameter.requires_grad)
+        memo[id(parameter)] = torch.nn.Parameter(empty(parameter), requires_grad=parameter.requires_grad)
     for buffer in module.buffers():
-        memo[id(buffer)] = torch.empty_like(buffer, device=device)
+        memo[id(buffer)] = empty(buffer)
     return copy.deepcopy(module, memo)
 
 
-def _examples(inputs: Sequence[Any], actual: int, batch: int, device: str) -> list[Any]:
+def _examples(inputs: Sequence[Any], actual: int, batch: int, device: str, channels_last: bool) -> list[Any]:
     """Empty inputs on the device, with the capture's batch in place of the actual one."""
     import torch
 
@@ -307,21 +334,13 @@ def _examples(inputs: Sequence[Any], actual: int, batch: int, device: str) -> li
             shape = list(value.shape)
             if batch and shape and shape[0] == actual:
                 shape[0] = batch
-            return torch.empty(shape, dtype=value.dtype, device=device)
+            order = torch.channels_last if channels_last and len(shape) == 4 else torch.contiguous_format
+            return torch.empty(shape, dtype=value.dtype, device=device, memory_format=order)
         if isinstance(value, (list, tuple)):
             return type(value)(change(item) for item in value)
         return {key: change(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     return [change(value) for value in inputs]
-
-
-def _to_channels_last(module: Any, examples: list[Any]) -> None:
-    import torch
-
-    module.to(memory_format=torch.channels_last)
-    for at, value in enumerate(examples):
-        if isinstance(value, torch.Tensor) and value.dim() == 4:
-            examples[at] = value.contiguous(memory_format=torch.channels_last)
 
 
 def symbolic_prime(*modules: Any) -> int:

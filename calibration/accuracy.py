@@ -1,0 +1,209 @@
+"""Write ``docs/accuracy.md`` from cross-validated answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.calibration.cross_validation import Fold, Table
+from perfmodel.calibration.kernel_scores import KernelScore
+from perfmodel.calibration.scoring import cross_conformal, repeat_noise, score_cells
+from perfmodel.validation.scores import Score
+
+Strings = npt.NDArray[np.str_]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything the report shows.
+
+    Attributes
+    ----------
+    table : Table
+        Rows that were fitted (repeats collapsed).
+    everything : Table
+        All resolved rows.
+    unresolved : Counter
+        Reasons of the rows that were not.
+    rows : int
+        Eligible rows.
+    folds : dict
+        ``gpu``, ``family``, ``source`` -> (answers, key).
+    fitted : Fold
+        Answers on the rows that were fitted.
+    conformal : dict
+    kernels : list of KernelScore
+    seconds : float
+        What the run took.
+    """
+
+    table: Table
+    everything: Table
+    unresolved: Counter[str]
+    rows: int
+    folds: dict[str, tuple[Fold, Strings]]
+    fitted: Fold
+    conformal: dict[str, float]
+    kernels: list[KernelScore]
+    seconds: float
+
+
+_HEAD = (
+    "| what | rows | median % | mean % | p90 % | bias % | covers % | width % | interval score |"
+    " share of peak | two constants | scaled roofline |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
+_TITLES = {"gpu": "card", "family": "network family", "source": "source"}
+
+
+def _line(name: str, one: Score) -> str:
+    numbers = [one.median_ape, one.mean_ape, one.p90_ape, one.bias, one.coverage90, one.width90, one.interval_score]
+    simple = [one.baselines[key] for key in ("share_of_peak", "two_constants", "scaled_roofline")]
+    return f"| {name} | {one.n} | " + " | ".join(f"{value:.1f}" for value in (*numbers, *simple)) + " |"
+
+
+def write_accuracy(path: Path, results: Results) -> None:
+    """Write the report.
+
+    Parameters
+    ----------
+    path : Path
+    results : Results
+    """
+    text = "\n".join([*_introduction(results), *_summary(results), *_intervals(results), *_details(results)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
+def _introduction(results: Results) -> list[str]:
+    resolved = len(results.everything.questions)
+    graph = sum(one.plan.resolved == "graph" for one in results.everything.questions)
+    lines = [
+        "# Accuracy",
+        "",
+        "Made by `python -m perfmodel.calibration.fit_prior --data DIR`"
+        f" in {results.seconds / 60:.0f} minutes on 2 cores. No figure below is of a row that the answering fit had"
+        " seen, unless it says so.",
+        "",
+        f"{resolved} of {results.rows} rows ({100 * resolved / results.rows:.1f} %) resolve, {graph} of them to an"
+        " operator graph, the others to totals; repeats of one setting are collapsed to their median, which leaves"
+        f" {len(results.table.questions)} rows. Scores are averaged over source x card x phase (cells), so that two"
+        " cards with thousands of rows do not decide. Fits use the other rows of the same sources: what a stack or a"
+        " harness does is learned from other cards. Kernel coefficients are refitted without a card that is left out.",
+        "",
+        f"Repeat-noise floor: {repeat_noise(results.everything):.2f} % (median spread of repeated settings).",
+    ]
+    if results.unresolved:
+        lines += [
+            "",
+            "Rows that do not resolve: " + "; ".join(f"{n} {why}" for why, n in results.unresolved.most_common(12)),
+        ]
+    return lines
+
+
+def _fold(results: Results, name: str) -> tuple[Fold, Strings]:
+    return results.folds[name]
+
+
+def _summary(results: Results) -> list[str]:
+    lines = ["", "## Left out", "", _HEAD]
+    graph = np.array([one.plan.resolved == "graph" for one in results.table.questions])
+    training = np.array([one.plan.mode == "train" for one in results.table.questions])
+    for name, title in _TITLES.items():
+        fold, key = _fold(results, name)
+        half = cross_conformal(fold, results.table, key)
+        for label, chosen in (
+            (f"every {title} left out in turn", np.ones_like(graph)),
+            ("... training, resolved to a graph", training & graph),
+            ("... training, resolved to totals", training & ~graph),
+            ("... inference, resolved to a graph", ~training & graph),
+            ("... inference, resolved to totals", ~training & ~graph),
+        ):
+            if chosen.any():
+                lines.append(_line(label, score_cells(fold, results.table, half, chosen).overall))
+    half = np.full(len(graph), 0.1)
+    lines.append(
+        _line("rows that were fitted (for comparison)", score_cells(results.fitted, results.table, half).overall)
+    )
+    return lines
+
+
+def _intervals(results: Results) -> list[str]:
+    lines = [
+        "",
+        "## Intervals",
+        "",
+        "90 % intervals of left-out rows, their factor from the other groups' errors. The width follows what is"
+        " known of a run (card, generation, precision, stack, network); constant width is the usual split-conformal"
+        " interval.",
+        "",
+        "| left out | covers % | worst group covers % | interval score | constant width: covers % | interval score |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, title in _TITLES.items():
+        fold, key = _fold(results, name)
+        scores = []
+        for constant in (False, True):
+            half = cross_conformal(fold, results.table, key, constant=constant)
+            overall = score_cells(fold, results.table, half).overall
+            scores.append((overall.coverage90, overall.interval_score, _worst(fold, results.table, key, half)))
+        ours, plain = scores
+        lines.append(f"| {title} | {ours[0]:.1f} | {ours[2]} | {ours[1]:.1f} | {plain[0]:.1f} | {plain[1]:.1f} |")
+    return lines
+
+
+def _worst(fold: Fold, table: Table, key: Strings, half: npt.NDArray[np.float64]) -> str:
+    covered = {str(value): score_cells(fold, table, half, key == value).overall.coverage90 for value in np.unique(key)}
+    name = min(covered, key=lambda value: covered[value])
+    return f"{covered[name]:.0f} ({name})"
+
+
+def _details(results: Results) -> list[str]:
+    lines: list[str] = []
+    fold, key = _fold(results, "gpu")
+    half = cross_conformal(fold, results.table, key)
+    lines += ["", "## Each left-out card", "", _HEAD]
+    for gpu in np.unique(key):
+        lines.append(_line(str(gpu), score_cells(fold, results.table, half, key == gpu).overall))
+    lines += ["", "## Each cell with its card left out", "", _HEAD]
+    lines += [
+        _line(name.replace("|", " / "), one) for name, one in score_cells(fold, results.table, half).cells.items()
+    ]
+    fold, key = _fold(results, "family")
+    half = cross_conformal(fold, results.table, key)
+    lines += ["", "## Each left-out network family", "", _HEAD]
+    for family in np.unique(key):
+        lines.append(_line(str(family), score_cells(fold, results.table, half, key == family).overall))
+    fold, key = _fold(results, "source")
+    half = cross_conformal(fold, results.table, key)
+    lines += ["", "## Each left-out source (its harness and stack unknown)", "", _HEAD]
+    for source in np.unique(key):
+        lines.append(_line(str(source), score_cells(fold, results.table, half, key == source).overall))
+    return lines + _kernels(results.kernels)
+
+
+def _kernels(scores: list[KernelScore]) -> list[str]:
+    lines = [
+        "",
+        "## Operators of left-out cards",
+        "",
+        "Single kernels; the host's measurement floor is read off the card's fastest rows for both models.",
+        "",
+        "| source | precision | class | card | rows | median % | mean % | scaled roofline median % | mean % |",
+        "|---|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for one in scores:
+        lines.append(
+            f"| {one.source} | {one.precision} | {one.cls} | {one.gpu} | {one.n} | {one.median:.1f} | {one.mean:.1f} |"
+            f" {one.roofline_median:.1f} | {one.roofline_mean:.1f} |"
+        )
+    means = [
+        np.mean([getattr(one, name) for one in scores])
+        for name in ("median", "mean", "roofline_median", "roofline_mean")
+    ]
+    lines.append("| all | | | | | " + " | ".join(f"{value:.1f}" for value in means) + " |")
+    return lines

@@ -1,0 +1,172 @@
+"""Fit the shipped prior: ``python -m perfmodel.calibration.fit_prior --data DIR``.
+
+Reads ``measurements/kernels.csv.gz`` and ``measurements/end_to_end.csv.gz`` of a data folder and the project's own
+measurements, fits kernels and steps, leaves cards, families and sources out, and writes the prior with its provenance
+and ``docs/accuracy.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from perfmodel import __version__
+from perfmodel.calibration.accuracy import Results, write_accuracy
+from perfmodel.calibration.cross_validation import (
+    Fitted,
+    Table,
+    answer_table,
+    features_of,
+    fit_table,
+    kernel_cache,
+    leave_out,
+)
+from perfmodel.calibration.fit_kernels import fit_kernels
+from perfmodel.calibration.kernel_rows import KernelRows, read_kernel_rows
+from perfmodel.calibration.kernel_scores import score_kernels
+from perfmodel.calibration.scoring import conformal_factors
+from perfmodel.efficiency.prior import PRIOR_FILE
+from perfmodel.errors import InputError
+from perfmodel.runs.rows import read_runs
+from perfmodel.validation.features import QuestionFeatures
+from perfmodel.validation.resolve import resolve_rows
+
+#: Rows of these tiers are not fitted: several cards, or parsed without a person's check.
+_LEFT_TIERS = ("secondary",)
+
+
+def read_table(path: Path) -> tuple[Table, Counter[str], int]:
+    """Read measured steps.
+
+    Returns
+    -------
+    table : Table
+    unresolved : Counter
+        Reasons of the rows that cannot be predicted.
+    rows : int
+        Rows of the table that are eligible.
+    """
+    runs = read_runs(path)
+    runs = runs.select(np.array([tier not in _LEFT_TIERS for tier in runs.text("tier")]))
+    questions, unresolved = resolve_rows(runs)
+    phase = runs.text("phase")
+    return Table(questions, np.array([str(phase[one.row]) for one in questions])), unresolved, len(runs)
+
+
+def collapse(table: Table) -> Table:
+    """Replace repeats of one setting (39 identical machines) by their median."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, one in enumerate(table.questions):
+        key = (one.plan, one.gpu.key, one.gpus, one.batch, str(one.size), str(one.blocks))
+        groups.setdefault((id(one.plan.graph), *key[1:], one.plan.setting, one.plan.scope), []).append(index)
+    questions, phase = [], []
+    for members in groups.values():
+        median = float(np.median([table.questions[i].time_s for i in members]))
+        questions.append(replace(table.questions[members[0]], time_s=median))
+        phase.append(table.phase[members[0]])
+    return Table(questions, np.array(phase))
+
+
+def support(rows: KernelRows) -> dict[str, int]:
+    """Kernel rows by ``arch|engine|kind``."""
+    from perfmodel.efficiency.levels import ENGINE_LABEL
+    from perfmodel.hardware.gpu import find_gpu
+
+    arch = {key: find_gpu(key).arch for key in np.unique(rows.gpu)}
+    counted = Counter(
+        f"{arch[gpu]}|{ENGINE_LABEL[precision]}|{cls}"
+        for gpu, precision, cls in zip(rows.gpu, rows.precision, rows.cls, strict=True)
+    )
+    return dict(sorted(counted.items()))
+
+
+def provenance(data: Path, files: list[Path], kernels: KernelRows, steps: Table) -> dict[str, object]:
+    """Where the coefficients come from."""
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
+    return {
+        "name": "prior",
+        "version": __version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python -m perfmodel.calibration.fit_prior --data DIR",
+        "data": digests,
+        "kernel_rows": len(kernels),
+        "step_rows": len(steps.questions),
+        "sources": sorted({*np.unique(kernels.source).tolist(), *np.unique(steps.source).tolist()}),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fit, validate, write; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds measurements/")
+    parser.add_argument("--output", type=Path, default=PRIOR_FILE, help="prior to write")
+    parser.add_argument("--docs", type=Path, default=Path("docs/accuracy.md"), help="report to write")
+    parser.add_argument("--no-validation", action="store_true", help="fit only; keep the old conformal factors")
+    options = parser.parse_args(arguments)
+    files = [options.data / "measurements" / name for name in ("kernels.csv.gz", "end_to_end.csv.gz")]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"no file {file}", "--data is the folder that holds measurements/")
+    began = time.monotonic()
+    kernel_rows = read_kernel_rows(files[0])
+    kernels = fit_kernels(kernel_rows, iterations=10, per_cell=300)
+    say(began, f"kernels fitted on {len(kernel_rows)} rows")
+    everything, unresolved, rows = read_table(files[1])
+    table = collapse(everything)
+    found = features_of(table, kernels)
+    full = fit_table(table, found, kernels)
+    say(began, f"steps fitted on {len(table.questions)} rows")
+    note = provenance(options.data, files, kernel_rows, everything)
+    prior = replace(full.prior, support=support(kernel_rows), provenance=note)
+    if options.no_validation:
+        prior.save(options.output)
+        return 0
+    results = validate(began, table, everything, unresolved, rows, full, found, kernel_rows)
+    prior = replace(prior, conformal=results.conformal)
+    prior.save(options.output)
+    write_accuracy(options.docs, results)
+    say(began, f"wrote {options.output.name} and {options.docs}")
+    return 0
+
+
+def validate(
+    began: float, table: Table, everything: Table, unresolved: Counter[str], rows: int, full: Fitted,
+    found: QuestionFeatures,
+    kernel_rows: KernelRows,
+) -> Results:  # fmt: skip
+    """Leave cards, families and sources out."""
+    folds = {}
+    without = kernel_cache(kernel_rows, full.kernels)
+    for name, key, kernels in (
+        ("gpu", table.gpu, without), ("family", table.family, None), ("source", table.source, None),
+    ):  # fmt: skip
+        folds[name] = (leave_out(name, table, key, full, found, kernels), key)
+        say(began, f"left every {name} out")
+    measured = np.array([one.time_s for one in table.questions])
+    ratios = [np.abs(np.log(measured / fold.time_s)) / fold.sigma for fold, _ in (folds["gpu"], folds["family"])]
+    conformal = conformal_factors(np.concatenate(ratios), np.concatenate([table.cell, table.cell]))
+    fitted = answer_table(table, found, full.prior)
+    return Results(
+        table=table, everything=everything, unresolved=unresolved, rows=rows, folds=folds, fitted=fitted,
+        conformal=conformal, kernels=score_kernels(kernel_rows, without), seconds=time.monotonic() - began,
+    )  # fmt: skip
+
+
+def say(began: float, text: str) -> None:
+    """Progress line."""
+    print(f"[{time.monotonic() - began:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
