@@ -23,7 +23,7 @@ from perfmodel.hardware.gpu import find_gpu
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PERFMODEL_DATA_DIR", str(tmp_path))
-    yield tmp_path
+    return tmp_path
 
 
 def measured() -> CpuProfile:
@@ -54,7 +54,10 @@ def test_a_measured_profile_narrows_the_interval() -> None:
         ("not json", "is not a profile"),
         ("[]", "is not a profile of a processor"),
         ('{"kind": "cpu", "schema_version": 1}', "is damaged"),
-        ('{"kind": "cpu", "schema_version": 1, "processor": "x", "rows": 1, "residual_sd": 0, "coefficients": {}}', "is damaged"),
+        (
+            '{"kind": "cpu", "schema_version": 1, "processor": "x", "rows": 1, "residual_sd": 0, "coefficients": {}}',
+            "is damaged",
+        ),
     ],
 )
 def test_files_that_are_no_profile(data_dir: Path, text: str, error: str) -> None:

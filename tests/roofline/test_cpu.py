@@ -110,7 +110,8 @@ def test_every_operator_of_a_graph_has_a_class_and_a_time() -> None:
     ops = load("cyclegan").operators(batch=1, size=64, blocks=3)
     names = {CLASSES[code] for code in classify(ops)}
     assert {"conv_fwd", "conv_dgrad", "conv_wgrad", "norm_fwd", "norm_bwd", "elementwise", "gather", "root"} <= names
-    assert np.all(cpu_time(ops, ONE) > 0) and np.all(np.isfinite(cpu_time(ops, ONE)))
+    assert np.all(cpu_time(ops, ONE) > 0)
+    assert np.all(np.isfinite(cpu_time(ops, ONE)))
 
 
 def test_transposed_convolutions_are_data_gradients() -> None:
@@ -126,8 +127,10 @@ def test_normalisation_by_running_statistics_is_a_class_of_inference() -> None:
     classes = {
         mode: {CLASSES[code] for code in classify(graph.operators(batch=1, mode=mode))} for mode in ("train", "infer")
     }
-    assert "norm_infer" in classes["infer"] and "norm_fwd" not in classes["infer"]
-    assert "norm_fwd" in classes["train"] and "norm_infer" not in classes["train"]
+    assert "norm_infer" in classes["infer"]
+    assert "norm_fwd" not in classes["infer"]
+    assert "norm_fwd" in classes["train"]
+    assert "norm_infer" not in classes["train"]
 
 
 def test_points_are_those_of_scalars() -> None:
@@ -139,7 +142,9 @@ def test_points_are_those_of_scalars() -> None:
 
 
 def test_coefficients_survive_their_document() -> None:
-    changed = replace(ONE, call_s=(1e-6, 2e-6, 3e-6, 4e-6), classes={**ONE.classes, "gemm": CpuClass(half=(1.0, 2.0, 3.0))})
+    changed = replace(
+        ONE, call_s=(1e-6, 2e-6, 3e-6, 4e-6), classes={**ONE.classes, "gemm": CpuClass(half=(1.0, 2.0, 3.0))}
+    )
     assert CpuCoefficients.from_dict(changed.to_dict()) == changed
     with pytest.raises(ValueError, match="one value a phase"):
         CpuCoefficients.from_dict(changed.to_dict() | {"call_s": [1.0]})

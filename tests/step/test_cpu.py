@@ -21,7 +21,7 @@ from perfmodel.step.predict import predict
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PERFMODEL_DATA_DIR", str(tmp_path))
-    yield tmp_path
+    return tmp_path
 
 
 def save_profile() -> None:
@@ -35,12 +35,14 @@ def test_phases_sum_to_the_step_and_nothing_is_copied_or_launched() -> None:
     assert sum(phase.exposed for phase in found.phases.values()) == pytest.approx(found.step_s.median, rel=1e-9)
     assert found.phases["h2d"].total == found.phases["launch"].total == 0.0
     assert found.step_s.low < found.step_s.median < found.step_s.high
-    assert found.memory_bytes["peak"] < found.request.gpu.memory_gb * 1e9 and found.fits
+    assert found.memory_bytes["peak"] < found.request.gpu.memory_gb * 1e9
+    assert found.fits
 
 
 def test_without_a_profile_it_says_so_and_with_one_the_evidence_is_its_own() -> None:
     before = predict("pilotnet", gpu="cpu:1", loader=None)
-    assert before.evidence.grade == "D" and any("measure --device cpu --profile" in note for note in before.notes)
+    assert before.evidence.grade == "D"
+    assert any("measure --device cpu --profile" in note for note in before.notes)
     save_profile()
     after = predict("pilotnet", gpu="cpu:1", loader=None)
     assert (after.evidence.grade, after.evidence.rows) == ("A", 100)
@@ -64,7 +66,8 @@ def test_loading_adds_to_the_step_because_it_uses_the_same_cores() -> None:
     alone = predict("pilotnet", gpu="cpu:1", batch=8, loader=None).step_s.median
     loaded = predict("pilotnet", gpu="cpu:1", batch=8)
     wait = loaded.phases["input_wait"].exposed
-    assert wait > 0 and loaded.step_s.median == pytest.approx(alone + wait)
+    assert wait > 0
+    assert loaded.step_s.median == pytest.approx(alone + wait)
     assert loaded.request.host.key == "local"
     assert any("same cores" in note for note in loaded.notes)
 
