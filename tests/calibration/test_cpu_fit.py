@@ -22,6 +22,7 @@ TRUE = replace(
     cache_bytes=1e7,
     classes={
         **START.classes,
+        **{name: CpuClass(overhead_s=1e-6, share=1e3) for name in ("elementwise", "reduce", "copy")},
         "conv_fwd": CpuClass(overhead_s=4e-5, share=0.8, half=(3.0, 1.0, 0.5), memory=4.0),
         "gemm": CpuClass(overhead_s=2e-6, share=0.4, half=(2.0, 5.0, 1.0), memory=1.5),
         "norm_fwd": CpuClass(overhead_s=3e-6, share=0.5),
