@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from perfmodel.hardware.gpu import find_gpu
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PERFMODEL_DATA_DIR", str(tmp_path))
     return tmp_path
 
