@@ -193,11 +193,15 @@ def compare(
     for name in precision:
         _check_precision(name, cards)
     profile = options.pop("profile", None)
-    ask = make_request(
-        model, gpu=cards[0], batch=int(min(batch)), precision=_first_supported(cards[0], precision),
-        blocks=None if counts is None else int(counts[0]), **options,
-    )  # fmt: skip
-    ask = replace(ask, profile=profile)
+
+    def request(card: Gpu) -> Request:
+        return make_request(
+            model, gpu=card, batch=int(min(batch)), precision=_first_supported(card, precision),
+            blocks=None if counts is None else int(counts[0]), **options,
+        )  # fmt: skip
+
+    first = next((card for card in cards if card.arch != CPU_ARCH), cards[0])
+    ask = replace(request(first), profile=profile)
     if ask.graph.fixed_batch is not None:
         make_request(ask.graph, gpu=cards[0], batch=int(max(batch)), mode=ask.mode)
     if counts is None:
@@ -209,15 +213,7 @@ def compare(
     grid.run()
     for row, card in enumerate(cards):
         if card.arch == CPU_ARCH:
-            own = make_request(
-                model,
-                gpu=card,
-                batch=int(min(batch)),
-                precision=_first_supported(card, precision),
-                blocks=None if blocks is None else int(counts[0]),
-                **options,
-            )
-            _processor_points(grid, row, replace(own, profile=profile))
+            _processor_points(grid, row, request(card))
     capacity = np.array([card.memory_gb for card in cards])[:, None, None, None]
     return Comparison(
         gpus=cards, precisions=tuple(precision), batches=batches, blocks=counts, step_s=grid.step, low_s=grid.low,
