@@ -6,9 +6,13 @@ import csv
 import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from perfmodel.calibration.cross_validation import Table
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +88,55 @@ def random_kernels() -> Callable[..., list[dict[str, object]]]:
         return [{"gpu": gpu, **shape} for gpu in cards for shape in shapes]
 
     return rows
+
+
+#: Log effects that `step_table` puts on the times of cards and networks.
+CARD_EFFECTS = {"k80": 0.1, "p100-pcie-16": -0.1, "v100-sxm2-16": 0.05, "t4": 0.15, "a100-pcie-40": -0.05}
+NETWORK_EFFECTS = {"resnet50": 0.05, "vgg16": -0.1, "bert_base": 0.1, "mobilenet_v2": 0.0}
+
+
+@pytest.fixture(scope="session")
+def step_table() -> list[dict[str, object]]:
+    """Rows of measured steps: physical times with effects of cards and networks, two sources, and 3 % noise."""
+    from perfmodel.calibration.base import base_prior
+    from perfmodel.runs.rows import Runs
+    from perfmodel.validation.features import question_features
+    from perfmodel.validation.predictions import predict_questions
+    from perfmodel.validation.resolve import resolve_rows
+
+    rows: list[dict[str, object]] = [
+        {"source": source, "gpu": gpu, "model": model, "phase": phase, "precision": precision, "batch": batch,
+         "framework": "pytorch", "framework_version": "2.1.0", "latency_ms": 1.0, "tier": "core", "n_gpu": 1,
+         "timing_def": "", "layout": "nchw", "unit": "image"}
+        for source, cards in (("lab", ("k80", "p100-pcie-16", "v100-sxm2-16")),
+                              ("cloud", ("v100-sxm2-16", "t4", "a100-pcie-40")))
+        for gpu in cards
+        for precision in (("fp32",) if gpu in ("k80", "p100-pcie-16") else ("fp32", "amp_fp16"))
+        for model in NETWORK_EFFECTS
+        for phase in ("train", "infer")
+        for batch in (8, 32)
+    ]  # fmt: skip
+    names = list(rows[0])
+    runs = Runs({name: np.array([str(row[name]) for row in rows], dtype=object) for name in names})
+    questions, unresolved = resolve_rows(runs)
+    assert not unresolved
+    prior = base_prior()
+    seconds = predict_questions(questions, question_features(questions, prior), prior).time_s
+    noise = 0.03 * np.random.default_rng(1).standard_normal(len(rows))
+    for row, time_s, error in zip(rows, seconds, noise, strict=True):
+        effect = CARD_EFFECTS[str(row["gpu"])] + NETWORK_EFFECTS[str(row["model"])]
+        row["latency_ms"] = float(1e3 * time_s * np.exp(effect + error))
+    return rows
+
+
+@pytest.fixture
+def tables(tmp_path: Path, write_rows: Callable[..., Path]) -> Callable[..., Table]:
+    """Return a function that reads rows as the fit does."""
+    from perfmodel.calibration.fit_prior import read_table
+
+    def read(rows: Sequence[Mapping[str, object]]) -> Table:
+        table, unresolved, _ = read_table(write_rows(tmp_path / "steps.csv.gz", rows))
+        assert not unresolved
+        return table
+
+    return read
