@@ -82,6 +82,7 @@ def write_accuracy(path: Path, results: Results) -> None:
 def _introduction(results: Results) -> list[str]:
     resolved = len(results.everything.questions)
     graph = sum(one.plan.resolved == "graph" for one in results.everything.questions)
+    noise = repeat_noise(results.everything)
     lines = [
         "# Accuracy",
         "",
@@ -95,7 +96,9 @@ def _introduction(results: Results) -> list[str]:
         " cards with thousands of rows do not decide. Fits use the other rows of the same sources: what a stack or a"
         " harness does is learned from other cards. Kernel coefficients are refitted without a card that is left out.",
         "",
-        f"Repeat-noise floor: {repeat_noise(results.everything):.2f} % (median spread of repeated settings).",
+        f"Repeat-noise floor: {noise:.2f} % (median spread of repeated settings)."
+        if np.isfinite(noise)
+        else "No setting was measured three times, so that the noise of repeats is unknown.",
     ]
     if results.unresolved:
         lines += [
@@ -187,6 +190,8 @@ def _details(results: Results) -> list[str]:
 
 
 def _kernels(scores: list[KernelScore]) -> list[str]:
+    if not scores:
+        return []
     lines = [
         "",
         "## Operators of left-out cards",

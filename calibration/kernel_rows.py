@@ -92,7 +92,7 @@ def read_kernel_rows(path: Path) -> KernelRows:
     """
     import pandas as pd
 
-    table = pd.read_csv(path, low_memory=False)
+    table = pd.read_csv(path, low_memory=False, dtype={"sub": "str"})
     table = table[~table.gpu.isin(_UNKNOWN_CARDS) & ~table.op.str.startswith("rnn")]
     text = table.precision
     precision = np.where(
