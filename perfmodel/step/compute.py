@@ -100,7 +100,7 @@ class Plan:
             stated=self.stated,
         )
 
-    def operators(self, batch: Floats, size: Floats | None, blocks: int | None) -> Operators:
+    def operators(self, batch: Floats | float, size: Floats | float | None, blocks: int | None) -> Operators:
         """Evaluate the graph's operators at some points."""
         return self.graph.operators(
             batch=batch,

@@ -15,7 +15,7 @@ from perfmodel.hardware.gpu import find_gpu
 from perfmodel.hardware.precision import resolve_precision
 from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.roofline.device import Device
-from perfmodel.roofline.physical import VARIANT_OF, physical_time
+from perfmodel.roofline.physical import physical_time
 from perfmodel.step.compute import processor_operators, scope_weights
 from perfmodel.step.predict import answer
 from perfmodel.step.prediction import Prediction
@@ -118,11 +118,7 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
 def _operators(ask: Request) -> Operators:
     if ask.gpu.arch == CPU_ARCH:
         return processor_operators(ask.plan, float(ask.batch), ask.size, ask.blocks)
-    return ask.graph.operators(
-        batch=float(ask.batch), size=ask.size, blocks=ask.blocks, mode=ask.mode, variant=VARIANT_OF[ask.precision],
-        optimizer=ask.optimizer, attention="fused" if ask.stack.fused_attention else "unfused",
-        accumulate=ask.accumulate, checkpoint=ask.checkpoint,
-    )  # fmt: skip
+    return ask.plan.operators(float(ask.batch), ask.size, ask.blocks)
 
 
 def _operator_seconds(ops: Operators, ask: Request, prior: Prior) -> npt.NDArray[np.float64]:
