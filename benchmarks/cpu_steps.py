@@ -92,7 +92,8 @@ def main() -> None:
         print(f"{one.point.key:<36} {1e3 * one.measured_s:>8.1f}ms {1e3 * one.predicted_s:>8.1f}ms {one.error:>+7.1%}")
     print(f"median error {median_error(results):.1%} over {len(results)} points")
     if options.output is not None:
-        store(options.output, f"{found['machine']['threads']} threads", found)
+        threads = found["machine"]["threads"]
+        store(options.output, f"{threads} thread{'s' if threads > 1 else ''}", found)
 
 
 def store(path: Path, name: str, found: dict[str, Any]) -> None:

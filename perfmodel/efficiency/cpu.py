@@ -33,6 +33,8 @@ UNMEASURED_SD = 0.5
 _COMMON = 0.25
 #: Standard deviation of log step time that no profile explains: repeats, other use of the machine.
 _REPEAT_SD = 0.05
+#: The same for each share of the machine that others used while it was measured: they take cache and bandwidth.
+_SHARED_SD = 0.12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,8 @@ class CpuProfile:
         """Variance of log step time."""
         if not self.rows:
             return UNMEASURED_SD**2
-        return _COMMON * self.residual_sd**2 + _REPEAT_SD**2
+        shared = _SHARED_SD * float(self.provenance.get("used_by_others") or 0.0)
+        return _COMMON * self.residual_sd**2 + _REPEAT_SD**2 + shared**2
 
     def to_dict(self) -> dict[str, Any]:
         """JSON document."""

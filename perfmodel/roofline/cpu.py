@@ -35,6 +35,8 @@ STREAM_CLASSES = (
 )  # fmt: skip
 CLASSES = PRODUCT_CLASSES + STREAM_CLASSES
 CLASS_CODE = {name: code for code, name in enumerate(CLASSES)}
+#: Tensors of each parameter that a training step touches: weight, gradient and Adam's two averages.
+_UPDATED_TENSORS = 4.0
 #: Streaming operators are bound by arithmetic or memory; the larger decides, smoothly.
 _SHARPNESS = 4.0
 #: Elementwise operators that evaluate a transcendental function, by part of their name: slow ones, and those with a
@@ -349,10 +351,20 @@ def cpu_time(ops: Operators, c: CpuCoefficients) -> Floats:
         Seconds, shape (..., n).
     """
     work = work_of(ops, c.lanes)
-    kept = (ops.count * ops.saved).sum(axis=-1, keepdims=True)
-    seconds = operator_seconds(work, c, working_set=work.traffic + kept, half=ops.half)
+    seconds = operator_seconds(work, c, working_set=work.traffic + touched_bytes(ops), half=ops.half)
     call = np.array(c.call_s)[ops.phase]
     result: Floats = seconds + call + memory_seconds(ops, c)
+    return result
+
+
+def touched_bytes(ops: Operators) -> Floats:
+    """Bytes that a step walks through between two uses of the same data, (..., 1).
+
+    Those are what it keeps for the backward pass, and weights, gradients and two states of the optimizer.
+    """
+    kept = (ops.count * ops.saved).sum(axis=-1, keepdims=True)
+    updated = np.where(ops.phase == PHASE_CODE["optimizer"], ops.count * ops.rows, 0.0).max(axis=-1, keepdims=True)
+    result: Floats = kept + _UPDATED_TENSORS * 4.0 * updated
     return result
 
 

@@ -45,6 +45,7 @@ def test_a_measured_profile_narrows_the_interval() -> None:
     assert typical_profile(find_gpu("cpu:1")).variance == UNMEASURED_SD**2
     assert 0.05**2 <= measured().variance < 0.5 * UNMEASURED_SD**2
     assert replace(measured(), residual_sd=0.4).variance > measured().variance
+    assert replace(measured(), provenance={"used_by_others": 0.8}).variance > measured().variance
 
 
 @pytest.mark.parametrize(

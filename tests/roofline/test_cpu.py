@@ -19,6 +19,7 @@ from perfmodel.roofline.cpu import (
     classify,
     cpu_time,
     memory_seconds,
+    touched_bytes,
 )
 
 ONE = CpuCoefficients(threads=1, flops=1e11, lanes=8, bandwidth=1e10, cache_bandwidth=4e10, cache_bytes=1e7)
@@ -95,6 +96,14 @@ def test_byte_seconds_go_from_the_cache_to_the_memory() -> None:
     assert np.all(np.diff(found) >= 0)
     assert found[0] == pytest.approx(1 / ONE.cache_bandwidth, rel=1e-3)
     assert found[-1] == pytest.approx(1 / ONE.bandwidth, rel=1e-3)
+
+
+def test_what_a_step_touches_between_two_uses_is_what_it_keeps_and_its_weights() -> None:
+    graph = load("pilotnet")
+    infer, train = (graph.operators(batch=8, mode=mode) for mode in ("infer", "train"))
+    assert float(touched_bytes(infer)[0]) == 0.0
+    kept = float((train.count * train.saved).sum())
+    assert float(touched_bytes(train)[0]) == pytest.approx(kept + 16 * graph.parameters())
 
 
 def test_new_memory_costs_what_writes_in_place_do_not() -> None:
