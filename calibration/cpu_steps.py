@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A point with its times in seconds; ``spread`` is the interquartile range of the steps over the median."""
+    """A point with its times in seconds; ``spread`` is the interquartile range of measured steps over the median."""
 
     point: Point
     measured_s: float

@@ -27,12 +27,12 @@ _RULES = (
     ("recommendation", r"recommendation"),
     (
         "vit",
-        r"vit|deit|beit|cait|eva|xcit|swin|twins|pit|visformer|volo|coat|pvt|poolformer|nest|jx|tnt|cross|conv|max"
+        r"vit|gemma|cpubone|deit|beit|cait|eva|xcit|swin|twins|pit|visformer|volo|coat|pvt|poolformer|nest|jx|tnt|cross|conv|max"
         r"|caformer|davit|gcvit|focal|mvit|sequencer|samvit|hiera|next",
     ),
 )
 
 
 def coarse_family(family: str) -> str:
-    """Coarse family of a graph's family; its own name where no rule matches."""
+    """Coarse family of a graph's family; ``other`` where no rule matches."""
     return next((name for name, pattern in _RULES if re.match(pattern, family)), family)

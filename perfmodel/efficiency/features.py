@@ -77,8 +77,8 @@ def operator_groups(ops: Operators) -> npt.NDArray[np.intp]:
 def _sums(values: Floats, code: npt.NDArray[np.intp], codes: int) -> Floats:
     """Sum values (..., n) by the code of their column: (..., codes). Runs of equal codes are added up at once."""
     if values.size == len(code):
-        counted = np.asarray(np.bincount(code, weights=values.ravel(), minlength=codes), dtype=np.float64)
-        return counted.reshape(*values.shape[:-1], codes)
+        flat: Floats = np.bincount(code, weights=values.ravel(), minlength=codes).astype(np.float64)
+        return flat.reshape(*values.shape[:-1], codes)
     starts = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]])) if len(code) else np.zeros(0, np.intp)
     sums = np.zeros((*values.shape[:-1], codes))
     runs = np.add.reduceat(values, starts, axis=-1) if len(starts) else np.zeros((*values.shape[:-1], 0))

@@ -113,15 +113,18 @@ class Setting:
 def group_levels(setting: Setting, arch: str) -> dict[str, str]:
     """Level of each group factor; an empty level has no effect."""
     e = setting.engine
-    return {
-        "engine": "" if setting.operators else e,
-        "era": "" if setting.operators else f"{e}|{setting.era}",
+    found = {
+        "engine": e,
+        "era": f"{e}|{setting.era}",
         "version": f"{e}|{setting.version}",
         "layout": f"{e}|nhwc" if setting.layout == "nhwc" else "",
         "compiled": "compiled" if setting.compiled else "",
         "compiled_engine": f"{e}|compiled" if setting.compiled else "",
-        "arch": "" if setting.operators else f"{e}|{arch}",
+        "arch": f"{e}|{arch}",
     }
+    if setting.operators:  # the physical coefficients are fitted to such sums already; only fusing changes them
+        found |= dict.fromkeys(("engine", "era", "version", "layout", "arch"), "")
+    return found
 
 
 def total_levels(setting: Setting, gpu_key: str, arch: str) -> dict[str, str]:

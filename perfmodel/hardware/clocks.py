@@ -4,10 +4,14 @@ The boost clock of a data sheet is what the chip may reach; what it keeps is set
 Two published figures carry that: the guaranteed base clock, and the watts the board has for each TFLOP/s of its
 peak, against what cards of the same process use. The law is
 
-    sustained = boost * (base / boost) ** A * min(1, w / w_ref) ** B        never below the smaller of base and boost/4
+    sustained = boost * (base / boost) ** A * min(1, w / w_ref) ** B * min(1, w / (K w_ref)) ** C
+
+never below the smaller of base and boost / 4,
 
 with w = power / fp32 peak in W per TFLOP/s, per die, and w_ref the median of w over the desktop, workstation and
-data-centre cards of the same process in the shipped table. See ``docs/hardware.md`` for the fit and its error.
+data-centre cards of the same process in the shipped table. The last factor is what a card that is very short of power
+loses within seconds of load, which short kernel measurements do not show. See ``docs/hardware.md`` for the fit and
+its error.
 """
 
 from __future__ import annotations
@@ -19,6 +23,11 @@ with weight 0.05 on A = 0.15 and B = 0.3. Mean error 3 %, 4.3 % on a card left o
 
 POWER_EXPONENT = 0.20
 """B, from the same fit."""
+
+STARVED, STARVED_EXPONENT = 0.75, 0.60
+"""K and C. Set by hand, not fitted: a T4 (0.46 of the reference) falls from 1590 to about 960 MHz within seconds of
+load (Jia et al. 2019, arXiv:1903.07486), and BERT steps on a P4 (0.59) take about 1.3 times what its short kernels add
+up to."""
 
 REFERENCE_W_PER_TFLOP = {
     "28nm": 37.4,
@@ -66,5 +75,7 @@ def sustained_mhz(
     reference = REFERENCE_W_PER_TFLOP[process_of(arch=arch, compute_capability=compute_capability)]
     power = min(1.0, tdp_w / fp32_tflops / reference)
     base = min(base_mhz, boost_mhz)
-    estimate: float = boost_mhz * (base / boost_mhz) ** BASE_CLOCK_EXPONENT * power**POWER_EXPONENT
+    starved = min(1.0, power / STARVED)
+    share = power**POWER_EXPONENT * starved**STARVED_EXPONENT
+    estimate: float = boost_mhz * (base / boost_mhz) ** BASE_CLOCK_EXPONENT * share
     return max(estimate, min(base, boost_mhz / 4))

@@ -45,8 +45,8 @@ _ACTIVATION = ("gelu", "silu", "sigmoid", "mish", "softplus", "cross_entropy")
 _GATHER = ("pad", "gather", "scatter", "index", "select")
 #: glibc: blocks from which on memory comes from the system at first, and from which on it always does (``mallopt``).
 SMALL_BLOCK, LARGEST_HEAP_BLOCK = float(128 << 10), float(32 << 20)
-#: Input channels up to which weight gradients of a first layer need no padding of them; forward passes need none below
-#: a whole vector.
+#: Input channels up to which weight gradients of a first layer need no padding; forward passes need none below a
+#: whole vector.
 _FIRST_LAYER_CHANNELS = 4.0
 
 
