@@ -10,13 +10,8 @@ never below the smaller of base and boost / 4,
 
 with w = power / fp32 peak in W per TFLOP/s, per die, and w_ref the median of w over the desktop, workstation and
 data-centre cards of the same process in the shipped table. The last factor is what a card that is very short of power
-<<<<<<< HEAD
 loses within seconds of load, which short kernel measurements do not show. See ``docs/hardware.md`` for the fit and its
 error.
-=======
-loses within seconds of load, which short kernel measurements do not show. See ``docs/hardware.md`` for the fit and
-its error.
->>>>>>> lint
 """
 
 from __future__ import annotations
