@@ -128,6 +128,7 @@ def _cache_bytes() -> int:
 def _measured_directly(torch: Any, gpu: Gpu) -> CpuCoefficients:
     """What needs no fit: new memory, the framework's cost of a call, the speed of 16-bit products."""
     clock = clock_for(gpu.sm)
+    memory = measure_apart(gpu.sm)
     torch.empty(7 << 20)  # 28 MiB, freed at once: that raises glibc's thresholds, so that later blocks are kept
     forward, backward = _call_costs(torch, clock)
     optimizer = _optimizer_call_s(torch, clock)
