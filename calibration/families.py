@@ -6,7 +6,7 @@ import re
 
 #: First match decides; names are the families that graphs carry.
 _RULES = (
-    ("resnext", r"resnext|res2next|seresnext|ese_resnext"),
+    ("resnext", r"ig|resnext|res2next|seresnext|ese_resnext"),
     ("mobile-vit", r"efficientvit|mobilevit|levit|edgenext|efficientformer|fastvit|repvit|mobileone|ghost|convmixer"),
     (
         "mobile",
@@ -35,4 +35,4 @@ _RULES = (
 
 def coarse_family(family: str) -> str:
     """Coarse family of a graph's family; ``other`` where no rule matches."""
-    return next((name for name, pattern in _RULES if re.match(pattern, family)), family)
+    return next((name for name, pattern in _RULES if re.match(pattern, family)), "other")

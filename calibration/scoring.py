@@ -101,5 +101,5 @@ def repeat_noise(table: Table) -> float:
     for one in table.questions:
         key = (one.plan.setting, one.gpu.key, one.gpus, one.batch, one.size, one.plan.scope)
         groups.setdefault(key, []).append(one.time_s)
-    spreads = [np.std(t) / np.median(t) for t in groups.values() if len(t) > 2]
+    spreads = [np.std(t) / np.median(t) for t in groups.values() if len(t) >= 5]
     return 100.0 * float(np.median(spreads)) if spreads else float("nan")
