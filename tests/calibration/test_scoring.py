@@ -130,5 +130,8 @@ def test_cells_are_scored_apart_and_averaged(tables: Callable[[Rows], Table], st
 
 def test_repeat_noise_is_the_spread_of_equal_settings(tables: Callable[[Rows], Table], step_table: Rows) -> None:
     repeats = [{**row, "latency_ms": row["latency_ms"] * factor} for row in step_table for factor in (0.96, 1.0, 1.04)]
-    assert repeat_noise(tables(repeats)) == pytest.approx(4.0)
+    expected = 100.0 * np.std([0.96, 1.0, 1.04])
+    assert repeat_noise(tables(repeats)) == pytest.approx(expected)
+    one = [{**row, "latency_ms": 1.0} for row in step_table[:1] for _ in range(5)]
+    assert repeat_noise(tables([*one, *repeats])) == pytest.approx(expected)  # one setting does not decide
     assert np.isnan(repeat_noise(tables(step_table)))
