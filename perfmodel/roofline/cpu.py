@@ -372,7 +372,8 @@ def memory_seconds(ops: Operators, c: CpuCoefficients) -> Floats:
     """Seconds that one call of each operator spends on getting memory for what it writes.
 
     Blocks above `LARGEST_HEAP_BLOCK` are mapped anew by every call, page by page. Smaller ones come from the heap, of
-    which an unpredictable part has been given back since: their cost is an average. Operators in place get none.
+    which a part has been given back, depending on what ran before: their cost is an average. Operators in place get
+    none.
     """
     temporary = _named(ops, ("sqrt", "div")) & (ops.phase == PHASE_CODE["optimizer"])
     in_place = np.array([name.endswith("_") for name in ops.name], dtype=bool) & ~temporary
