@@ -96,7 +96,7 @@ def _introduction(results: Results) -> list[str]:
         " cards with thousands of rows do not decide. Fits use the other rows of the same sources: what a stack or a"
         " harness does is learned from other cards. Kernel coefficients are refitted without a card that is left out.",
         "",
-        f"Repeat-noise floor: {noise:.2f} % (median spread of repeated settings)."
+        f"Repeat-noise floor: {noise:.2f} % (median spread of settings repeated five times or more)."
         if np.isfinite(noise)
         else "No setting was measured three times, so that the noise of repeats is unknown.",
     ]

@@ -96,7 +96,7 @@ def score_cells(fold: Fold, table: Table, half: Floats, chosen: npt.NDArray[np.b
 
 
 def repeat_noise(table: Table) -> float:
-    """Median over repeated settings of the spread of measured times (percent): what no model can go below."""
+    """Median spread (percent) of the times of settings measured five times or more: what no model can go below."""
     groups: dict[tuple[object, ...], list[float]] = {}
     for one in table.questions:
         key = (one.plan.setting, one.gpu.key, one.gpus, one.batch, one.size, one.plan.scope)
