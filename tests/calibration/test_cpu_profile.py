@@ -71,9 +71,9 @@ def test_results_know_their_error_and_whether_the_interval_held() -> None:
 
 @pytest.mark.slow
 def test_predicted_steps_are_near_measured_ones() -> None:
-    """The loop that needs no GPU, in half a minute: profile, steps, errors."""
+    """The loop that needs no GPU, in about a minute: profile, steps, errors."""
     pytest.importorskip("torch")
-    profile = cpu_profile.measure_profile("cpu:1", budget_s=20.0)
+    profile = cpu_profile.measure_profile("cpu:1", budget_s=30.0)
     assert profile.rows > 60
     assert profile_of(find_gpu("cpu:1")) == profile
     assert 1e9 < profile.coefficients.flops < 1e13
