@@ -72,7 +72,7 @@ def measure_profile(device: str = "cpu", *, budget_s: float = 60.0, save: bool =
     with torch_threads(gpu.sm) as torch:
         started, before = time.monotonic(), _machine_ticks()
         start = _measured_directly(torch, gpu)
-        # What was measured before starts processes that import torch: it must not leave the microbenchmarks without time.
+        # Measuring memory starts processes that import torch: it must not leave the microbenchmarks without time.
         deadline = max(started + budget_s, time.monotonic() + 0.5 * budget_s)
         rows = measure_rows(torch, gpu.sm, deadline=deadline)
         others = _used_by_others(before)
