@@ -89,7 +89,8 @@ def _introduction(results: Results) -> list[str]:
         "Made by `python -m perfmodel.calibration.fit_prior --data DIR`"
         f" in {results.seconds / 60:.0f} minutes on 2 cores. No figure below is of a row that the answering fit had"
         " seen, unless it says so. A few choices (prior standard deviations, which effects there are, the clock of"
-        " cards short of power) were made with the scores of left-out cards in sight, so that those are slightly optimistic.",
+        " cards short of power) were made with the scores of left-out cards in sight, so that those are slightly"
+        " optimistic.",
         "",
         f"{resolved} of {results.rows} rows ({100 * resolved / results.rows:.1f} %) resolve, {graph} of them to an"
         " operator graph, the others to totals; repeats of one setting are collapsed to their median, which leaves"
