@@ -153,9 +153,12 @@ class _Fit:
                 step = self._step(residual, jac, theta, effect, floor, damping)
                 trial = self._split(theta, effect, floor, step)
                 log = self._predict(device_time(self.rows, self.coefficients(trial[0])), trial[1], trial[2])
-                if self._cost(self.log_time - log, *trial) < cost or damping > 1e3:
+                better = self._cost(self.log_time - log, *trial) < cost
+                if better or damping > 1e3:
                     break
                 damping *= 10
+            if not better:  # no step improves on where it stands
+                break
             theta, effect, floor = trial
             damping = max(damping / 10, 1e-4)
         seconds = np.exp(floor).tolist()

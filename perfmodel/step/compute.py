@@ -12,7 +12,6 @@ from perfmodel.efficiency.combine import combine
 from perfmodel.efficiency.features import StepFeatures, step_features
 from perfmodel.efficiency.levels import Setting
 from perfmodel.efficiency.prior import Corrections, Prior
-from perfmodel.efficiency.profile import Profile
 from perfmodel.graph.graph import Graph
 from perfmodel.graph.operators import PHASES, Operators
 from perfmodel.hardware.gpu import Gpu
@@ -228,33 +227,6 @@ def launches_seconds(launches: Floats, prior: Prior, scope: TimingScope) -> Floa
         return np.zeros(launches.shape[:-1])
     result: Floats = launches @ prior.launch_s + STEP_LAUNCHES * prior.launch_s[0]
     return result
-
-
-def compute_times(
-    plan: Plan,
-    prior: Prior,
-    gpus: Sequence[Gpu],
-    gpu: Index,
-    batch: Floats,
-    size: Floats | None = None,
-    blocks: int | None = None,
-    profiles: Sequence[Profile | None] | None = None,
-) -> ComputeTimes:
-    """Device and launch seconds of p points; see `features` for the arguments.
-
-    Parameters
-    ----------
-    profiles : sequence of Profile or None, optional
-        What is known of each card beyond its specification.
-    """
-    found = weighted(features(plan, prior, gpus, gpu, batch, size, blocks), phase_weights(plan))
-    corrections = [prior.corrections(plan.setting, card) for card in gpus]
-    if profiles is not None:
-        corrections = [
-            one if profile is None else profile.apply(one, plan.setting)
-            for one, profile in zip(corrections, profiles, strict=True)
-        ]
-    return apply_corrections(found, host_seconds(found, prior, plan.scope), corrections, gpu)
 
 
 def apply_corrections(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.efficiency.features import StepFeatures
 from perfmodel.efficiency.prior import Corrections, Prior
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.hardware.host import find_host
@@ -85,6 +84,3 @@ def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArr
             extra.append(judge(prior, setting, one.gpu).variance)
         index[at] = known[key]
     return index, corrections, np.array(extra)
-
-
-__all__ = ["Predictions", "StepFeatures", "copy_seconds", "predict_questions"]
