@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from perfmodel.errors import InputError
 
+if TYPE_CHECKING:
+    SizeType = click.ParamType[int]
+else:  # not generic at run time in older versions
+    SizeType = click.ParamType
+
 _UNITS = {"": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
-class Bytes(click.ParamType[int]):
+class Bytes(SizeType):
     """A number of bytes such as 256MB or 1GiB."""
 
     name = "bytes"

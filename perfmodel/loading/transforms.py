@@ -141,6 +141,8 @@ class Transform:
             raise InputError("region, resize and area exclude each other", "give one of them")
         _check_range("area", self.area, 1e-6, 1.0)
         _check_range("ratio", self.ratio, 1e-3, 1e3)
+        if self.region is not None and self.orientation:
+            raise InputError("a region is of the image as it is stored", "leave orientation out, or crop instead")
         if self.region is not None:
             top, left, bottom, right = self.region
             if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):

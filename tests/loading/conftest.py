@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 
-def scene(seed: int, height: int = 96, width: int = 128) -> npt.NDArray[np.uint8]:
+def make_scene(seed: int, height: int = 96, width: int = 128) -> npt.NDArray[np.uint8]:
     """A road scene of sorts, (height, width, 3): sky, ground, boxes with texture, some noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
@@ -27,19 +28,19 @@ def scene(seed: int, height: int = 96, width: int = 128) -> npt.NDArray[np.uint8
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def save(path: Path, seed: int, *, height: int = 96, width: int = 128, **options: Any) -> Path:
+def save_scene(path: Path, seed: int, *, height: int = 96, width: int = 128, **options: Any) -> Path:
     """Write a scene; the name's extension decides the format."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(scene(seed, height, width))
+    image = Image.fromarray(make_scene(seed, height, width))
     image.convert(options.pop("mode", "RGB")).save(path, **options)
     return path
 
 
-def fill(folder: Path, count: int, *, seed: int = 0, suffix: str = ".jpg", **options: Any) -> list[Path]:
+def fill_folder(folder: Path, count: int, *, seed: int = 0, suffix: str = ".jpg", **options: Any) -> list[Path]:
     """Write scenes 0000, 0001, ... into a folder."""
-    return [save(folder / f"{i:04d}{suffix}", seed + i, **options) for i in range(count)]
+    return [save_scene(folder / f"{i:04d}{suffix}", seed + i, **options) for i in range(count)]
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +50,27 @@ def pillow() -> None:
 
 
 @pytest.fixture(scope="session")
+def scene() -> Callable[..., npt.NDArray[np.uint8]]:
+    """`make_scene`."""
+    return make_scene
+
+
+@pytest.fixture(scope="session")
+def save() -> Callable[..., Path]:
+    """`save_scene`."""
+    return save_scene
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[..., list[Path]]:
+    """`fill_folder`."""
+    return fill_folder
+
+
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten JPEGs of one size."""
     pytest.importorskip("PIL")
     root = tmp_path_factory.mktemp("flat")
-    fill(root, 10)
+    fill_folder(root, 10)
     return root
