@@ -16,7 +16,7 @@ import numpy.typing as npt
 from perfmodel.errors import DependencyError
 from perfmodel.instrument.nvtx import ranges
 from perfmodel.loading import colours
-from perfmodel.loading.plan import EXACT, REGION, SHORTER
+from perfmodel.loading.plan import DEFAULT_FILTER, EXACT, REGION, SHORTER, check_plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +31,6 @@ MAX_PIXELS = 178_956_970
 
 STAGES = ("read", "decode", "resample", "colour", "write")
 _FORMATS = ("JPEG", "PNG")
-_DEFAULT_FILTER = 255
 _ORIENTATION = 0x0112
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _RANGES = ranges("perfmodel.loader", STAGES)
@@ -165,6 +164,7 @@ class PillowPool:
             )
         if not len(sources) == len(plan) == len(out):
             raise ValueError(f"{len(sources)} sources, {len(plan)} plans and {len(out)} places do not match")
+        check_plan(plan)
         channels = out.shape[1] if layout == "nchw" else out.shape[3]
         if channels not in (1, 3) or not (plan["channels"] == channels).all():
             raise ValueError(f"out has {channels} channels, the plan {sorted(set(plan['channels'].tolist()))}")
@@ -178,7 +178,7 @@ class PillowPool:
         clock = _Clock()
         encoded = clock.time("read", _read, source)
         image = clock.time("decode", _decode, encoded, record, max_pixels)
-        chosen = default_filter if record["filter"] == _DEFAULT_FILTER else int(record["filter"])
+        chosen = default_filter if record["filter"] == DEFAULT_FILTER else int(record["filter"])
         image = clock.time("resample", _place, image, record, (height, width), chosen)
         image = clock.time("colour", colours.jitter, image, record)
         clock.time("write", _write, image, out, record, mean, std, nchw, cut_fill)

@@ -28,6 +28,9 @@ PLAN_DTYPE = np.dtype(
 the position of the crop in [0, 1) from the left and the top, -1 for the centre; `order` is that of brightness,
 contrast, saturation and hue (0 to 3)."""
 
+DEFAULT_FILTER = 255
+"""Value of the field `filter` that leaves the choice to the call."""
+
 GEOMETRY_STREAM = 16
 """First stream of random numbers for transforms; the files of an unpaired sample use one each."""
 
@@ -88,6 +91,36 @@ def make_plan(
     if chosen.jitter and transform.cutout > 0:
         _cut(plan, transform, u)
     return plan
+
+
+_FLOATS = tuple(name for name in PLAN_DTYPE.names or () if PLAN_DTYPE[name] == np.float32)
+
+
+def check_plan(plan: npt.NDArray[np.void]) -> None:
+    """Refuse records that no transform makes.
+
+    Raises
+    ------
+    ValueError
+        When a mode, filter or order is unknown, a size is zero, a number is not finite or out of its range.
+    """
+    exact, region = plan["mode"] == EXACT, plan["mode"] == REGION
+    resized = exact | (plan["mode"] == SHORTER)
+    wrong = {
+        "mode": plan["mode"] > REGION,
+        "filter": (plan["filter"] >= len(FILTERS)) & (plan["filter"] != DEFAULT_FILTER),
+        "order": (np.sort(plan["order"], axis=1) != np.arange(4)).any(axis=1),
+        "rh": resized & (plan["rh"] == 0),
+        "rw": exact & (plan["rw"] == 0),
+        "area": region & ~((plan["area"] > 0) & (plan["area"] <= 1.001)),
+        "ratio": region & ~(plan["ratio"] > 0),
+        "hue": ~(np.abs(plan["hue"]) <= 0.5),
+        **{name: ~np.isfinite(plan[name]) for name in _FLOATS if name not in ("area", "ratio", "hue")},
+    }
+    for name, bad in wrong.items():
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise ValueError(f"the plan's {name} of image {at} is {plan[name][at]}")
 
 
 def _place(plan: npt.NDArray[np.void], transform: Transform, u: Numbers, sizes: npt.NDArray[np.integer] | None) -> None:

@@ -470,6 +470,17 @@ def test_wrong_arguments(
         pool.load([str(formats["rgb.png"])], plan(backend, count), np.zeros(shape, dtype=dtype), layout=layout)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"mode": 4}, {"filter": 5}, {"order": [0, 0, 1, 2]}, {"mode": EXACT, "rh": 0, "rw": 4}, {"mode": SHORTER},
+     {"mode": REGION, "area": 0.0, "ratio": 1.0}, {"mode": REGION, "area": 0.5, "ratio": np.nan}, {"cu": np.inf},
+     {"brightness": np.nan}, {"hue": 0.7}, {"cut_y": -np.inf}],
+)  # fmt: skip
+def test_plans_that_make_no_sense(pool: Any, backend: str, formats: dict[str, Path], fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        pool.load([str(formats["rgb.png"])], plan(backend, **fields), np.zeros((1, 3, 8, 8), dtype=np.uint8))
+
+
 def test_threads_change_nothing(backend: str, formats: dict[str, Path]) -> None:
     sources = [str(path) for path in formats.values()] * 3
     records = plan(backend, len(sources), mode=EXACT, rh=50, rw=60, filter=3, brightness=1.2, hue=0.1, flip=1)
