@@ -16,7 +16,7 @@ from perfmodel.loading.assemble import Assembler, Batch, image_error, one_image
 from perfmodel.loading.buffers import as_tensor, should_pin
 from perfmodel.loading.device import DeviceCopies
 from perfmodel.loading.iteration import Iteration, Progress, Schedule
-from perfmodel.loading.pillow import MAX_PIXELS
+from perfmodel.loading.pillow import MAX_PIXELS, STAGES
 from perfmodel.loading.pools import Item, chosen_backend, make_pool, plan_dtype
 from perfmodel.loading.sampling import Sampling
 from perfmodel.loading.sources import Source, open_source
@@ -227,9 +227,9 @@ class Loader:
             Seconds of all threads in ``read``, ``decode``, ``resample``, ``colour`` and ``write``; seconds that the
             consumer waited, ``queue_wait``; ``images`` and ``bytes`` read.
         """
-        found: dict[str, float] = dict(self._assembler.pool.stages())
-        for name in found.keys() - {"images", "bytes"}:
-            found[name] /= 1e9
+        counters = self._assembler.pool.stages()
+        found: dict[str, float] = {name: counters[name] / 1e9 for name in STAGES}
+        found |= {name: counters[name] for name in ("images", "bytes")}
         waited = self._waited_ns + (self._progress.waited_ns if self._progress else 0)
         return found | {"queue_wait": waited / 1e9}
 

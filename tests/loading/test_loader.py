@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perfmodel.errors import ImageError, InputError
+from perfmodel.errors import ImageError, InputError, PerfmodelError
 from perfmodel.loading.loader import Loader
+from perfmodel.loading.pools import chosen_backend
 from perfmodel.loading.sources import ImageFolder, MultiFile, ZipSource
 from perfmodel.loading.transforms import TRANSFORMS, Transform
 
@@ -66,6 +67,25 @@ def test_threads_and_prefetching_change_nothing(folder: Path, options: dict[str,
     with Loader(folder, TINY, **base) as one, Loader(folder, TINY, **(base | options)) as other:
         assert same(batches(one), batches(other))
         assert same(batches(one), batches(other))
+
+
+@pytest.mark.parametrize("pipeline", ["cyclegan", "imagenet-train", "imagenet-eval", "pilotnet", "depthmap"])
+def test_both_backends_make_the_same_batches(folder: Path, pipeline: str) -> None:
+    try:
+        chosen_backend("native")
+    except PerfmodelError as error:
+        pytest.skip(str(error))
+    place: Any = (folder, folder) if pipeline == "cyclegan" else folder
+    options: dict[str, Any] = {"batch": 5, "shuffle": True, "seed": 3, "dtype": "uint8"}
+    with Loader(place, pipeline, backend="pillow", **options) as one:
+        wanted = batches(one)
+    with Loader(place, pipeline, backend="native", **options) as other:
+        found = batches(other)
+    for a, b in zip(wanted, found, strict=True):
+        assert np.array_equal(a["index"], b["index"])
+        for role in one.source.roles:
+            error = np.abs(a[role].astype(int) - b[role])
+            assert error.mean() < (2.5 if pipeline == "depthmap" else 0.6), "hue is coarse in Pillow"
 
 
 def test_a_sample_is_the_same_in_any_batch(folder: Path) -> None:
@@ -316,7 +336,7 @@ def test_one_image_as_in_its_batch(folder: Path) -> None:
         assert np.array_equal(next(iter(loader))["image"], np.stack(alone))
         with pytest.raises(ImageError, match=r"nosuch\.jpg: No such file"):
             loader.transform("nosuch.jpg", 0)
-        with pytest.raises(ImageError, match="<buffer>: not a JPEG"):
+        with pytest.raises(ImageError, match=r"<buffer>: .*JPEG"):
             loader.transform(b"nothing", 0)
 
 

