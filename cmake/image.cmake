@@ -31,6 +31,7 @@ add_library(perfmodel_image STATIC
   csrc/cpu/image/kernels.cpp
   csrc/cpu/image/kernels_neon.cpp
   csrc/cpu/image/kernels_scalar.cpp
+  csrc/cpu/image/limit.cpp
   csrc/cpu/image/pixels_avx2.cpp
   csrc/cpu/image/pool.cpp
   csrc/cpu/image/resample_avx2.cpp
@@ -55,6 +56,7 @@ if(JPEG_FOUND AND PERFMODEL_JPEG_IS_TURBO)
     csrc/cpu/image/jpeg.cpp
     csrc/cpu/image/jpeg_cmyk.cpp
     csrc/cpu/image/jpeg_planes.cpp
+    csrc/cpu/image/jpeg_rgb.cpp
     csrc/cpu/image/jpeg_state.cpp)
   target_compile_definitions(perfmodel_image PUBLIC PERFMODEL_JPEG=1)
   target_link_libraries(perfmodel_image PUBLIC JPEG::JPEG)
