@@ -131,13 +131,14 @@ def _check_some(formula: Formula, frame: Any, keep: npt.NDArray[np.bool_]) -> No
 def factor_levels(formula: Formula, frame: Any) -> dict[str, tuple[str, ...]]:
     """Levels of each factor in the rows of `frame`, in alphabetical or numerical order."""
     return {
-        name: tuple(sorted(set(_level_text(frame[name])), key=_level_order))
+        name: tuple(sorted(set(level_text(frame[name])), key=_level_order))
         for name in formula.names
         if is_factor(formula, frame, name)
     }
 
 
-def _level_text(column: Any) -> list[str]:
+def level_text(column: Any) -> list[str]:
+    """Return a column's cells as the levels of a factor."""
     if column.dtype.kind in "fiub":
         return [f"{value:.12g}" for value in column.to_numpy(dtype=np.float64)]
     return [str(value) for value in column]
@@ -209,7 +210,7 @@ def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
         if name not in levels:
             data[name] = _numbers(frame, name)
             continue
-        words = _level_text(frame[name])
+        words = level_text(frame[name])
         new = sorted(set(words) - set(levels[name]))
         if new:
             raise InputError(
