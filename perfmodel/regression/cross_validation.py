@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -92,6 +93,22 @@ class CrossValidation:
     def sentence(self) -> str:
         """Say how good the fit is on what it has not seen, and whether it beats the baselines."""
         return " ".join(sentence for sentence in (_quality(self), _against(self), _lost(self)) if sentence)
+
+    def summary(self) -> str:
+        """Return the scores as plain text: the sentence, then each group, then the baselines."""
+        width = max(len("average"), *(len(one.name) for one in self.groups))
+        lines = [*textwrap.wrap(self.sentence(), 118), ""]
+        lines.append(
+            f"  {'left out':<{width}}  {'rows':>6}  {'median':>8}  {'90 % below':>10}  {'bias':>8}  in interval"
+        )
+        scored = [(one.name, one.score) for one in self.groups] + [("average", self.overall)]
+        lines += [
+            f"  {name:<{width}}  {one.n:>6}  {one.median_ape:>6.1f} %  {one.p90_ape:>8.1f} %  {one.bias:>+6.1f} %  "
+            f"{one.coverage:>9.0f} %"
+            for name, one in scored
+        ]
+        alone = ", ".join(f"{name} {value:.1f} %" for name, value in self.baselines.items())
+        return "\n".join([*lines, "", *textwrap.wrap(f"Baselines, median error on the same rows: {alone}.", 118)])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: ``cross_validation`` of the fit document."""
@@ -234,8 +251,8 @@ def _quality(found: CrossValidation) -> str:
     label = describe(found.by).label
     return (
         f"Leaving out one {label} at a time ({count} of them, {overall.n} rows), predictions are off by "
-        f"{overall.median_ape:.1f} % (median, averaged over groups), and {overall.coverage:.0f} % of the measured values "
-        f"lie in the 90 % interval."
+        f"{overall.median_ape:.1f} % (median, averaged over groups), and {overall.coverage:.0f} % of the measured "
+        f"values lie in the 90 % interval."
     )
 
 

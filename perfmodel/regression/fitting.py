@@ -101,7 +101,7 @@ def _by_formula(text: str, frame: Any, response: str | None, *how: Any) -> Fit:
         raise InputError("a formula names its own response", "leave --response out, or name a preset")
     formula = _parsed(text, frame)
     options = _options(formula, frame, *how)
-    frame, row_weights, found = checking.rows_checked(frame, formula.response)
+    frame, row_weights, found = checking.rows_checked(frame, formula.response, formula.names)
     row_weights = _weights(options, how[3], frame, row_weights)
     result = _fitted(formula, frame, row_weights, options, own_weights=how[3] is not None)
     return replace(result, findings=(*found, *result.findings))
