@@ -207,13 +207,11 @@ def linear_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
         ) from None
     info = made.design_info
     x = np.asarray(made, dtype=np.float64)
-    if x.shape[0] != len(frame):  # a constant alone has no data to tell the number of rows
-        x = np.repeat(x[:1], len(frame), axis=0)
     terms = {name: tuple(range(part.start, part.stop)) for name, part in info.term_name_slices.items()}
     return Matrix(x, tuple(info.column_names), terms)
 
 
-def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
+def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> Any:
     from importlib import import_module
 
     pandas = import_module("pandas")
@@ -230,7 +228,7 @@ def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
                 "use one of those, or fit rows that have it",
             )
         data[name] = pandas.Categorical(words, categories=list(levels[name]))
-    return data or {"_rows": np.zeros(len(frame))}
+    return pandas.DataFrame(data or {"_rows": np.zeros(len(frame))})
 
 
 def _few(words: tuple[str, ...], most: int = 8) -> str:
