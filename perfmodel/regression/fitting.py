@@ -86,7 +86,7 @@ def fit(
         message names the columns and the data that would help.
     """
     own = formula is not None and is_formula(formula)
-    table, files, findings = _gathered(runs, known, salvage=salvage, any_table=own)
+    table, files, findings = gathered(runs, known, salvage=salvage, any_table=own)
     frame = _selected(variables(table), where)
     if own:
         result = _by_formula(str(formula), frame, response, method, group, quantile, weights, start)
@@ -122,10 +122,13 @@ def _by_preset(preset: presets.Preset, frame: Any, response: str | None, *how: A
     )  # fmt: skip
 
 
-def _gathered(
-    runs: Any, known: Mapping[str, str] | None, *, salvage: bool, any_table: bool
+def gathered(
+    runs: Any, known: Mapping[str, str] | None = None, *, salvage: bool = False, any_table: bool = False
 ) -> tuple[Runs, tuple[str, ...], tuple[Finding, ...]]:
-    """Rows of files or of anything else that holds rows, the files, and what was found in reading them."""
+    """Return rows of files or of anything else that holds rows, the files, and what was found in reading them.
+
+    With `any_table` a file needs no column of times.
+    """
     if isinstance(runs, str | Path):
         runs = [runs]
     if not isinstance(runs, Sequence) or not all(isinstance(one, str | Path) for one in runs):
