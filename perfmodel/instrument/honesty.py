@@ -133,7 +133,7 @@ def check_reported(
                     kind="impossible",
                     phase=phase,
                     text=f"{phase} in {time_ms:.3g} ms would be {rate} on a card of {peak_tflops:.3g} TFLOP/s: "
-                    f"the timer did not wait for the device, which needs {work / (slack * peak_tflops):.3g} ms at least",
+                    f"the timer did not wait for the device, which needs {work / (slack * peak_tflops):.3g} ms or more",
                     remedy="synchronise around the timer, or use events",
                 )
             )

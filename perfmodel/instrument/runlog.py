@@ -17,7 +17,8 @@ column               unit    meaning
 ``<phase>_own_ms``   ms      its exposed part: what the step would be shorter without; these sum to ``step_ms``
 ===================  ======  ===========================================================================================
 
-Optional columns: ``memory_mb`` (allocated at the end), ``memory_peak_mb``, ``memory_reserved_mb``, and any ``loss_<name>``.
+Optional columns: ``memory_mb`` (allocated at the end), ``memory_peak_mb``, ``memory_reserved_mb``, and any
+``loss_<name>``.
 """
 
 from __future__ import annotations
