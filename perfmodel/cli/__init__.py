@@ -24,6 +24,7 @@ VERBS = {
     "doctor": "Say what is built, found and missing, and what to do.",
     "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",
+    "datasets": "List driving data sets, say where to get them, generate look-alikes.",
 }
 
 
