@@ -34,6 +34,8 @@ class LogFile:
     device : Device
     header : mapping
         Fields of the header that the caller knows; the rest is found out (`describe_run`).
+    first : int
+        Number of the first step; an existing log's steps before it are kept.
 
     Raises
     ------
@@ -41,7 +43,7 @@ class LogFile:
         When the suffix is none of .parquet, .csv, .csv.gz, or the folder cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, device: Device, header: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | Path, *, device: Device, header: Mapping[str, Any], first: int = 0) -> None:
         self.path = Path(path)
         if not self.path.name.endswith(_SUFFIXES):
             raise InputError(f"a run log cannot be written as {self.path.name}", "end its name in .parquet or .csv")
@@ -52,7 +54,7 @@ class LogFile:
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror}", "choose another folder") from None
         self._header = describe_run(device, header)
-        self._rows: list[dict[str, float]] = []
+        self._rows = _earlier(self.path, first) if first else []
         self._due = _FIRST_FLUSH
 
     @property
@@ -83,6 +85,16 @@ class LogFile:
         else:
             _write_csv(self._partial, columns, header, packed=self.path.suffix == ".gz")
         os.replace(self._partial, self.path)
+
+
+def _earlier(path: Path, first: int) -> list[dict[str, float]]:
+    """Rows of an existing log before a step; none where there is no readable one."""
+    if path.suffix != ".parquet" or not path.exists():
+        return []
+    from importlib import import_module
+
+    rows: list[dict[str, float]] = import_module("pyarrow.parquet").read_table(path).to_pylist()
+    return [row for row in rows if row["step"] < first]
 
 
 def row_of(step: Step) -> dict[str, float]:

@@ -20,14 +20,20 @@ class Sink(Protocol):
 
 
 def sinks(
-    device: Device, *, log: str | Path | None, progress: bool | str, board: str | Path | None, header: dict[str, Any]
+    device: Device,
+    *,
+    log: str | Path | None,
+    first: int,
+    progress: bool | str,
+    board: str | Path | None,
+    header: dict[str, Any],
 ) -> list[Sink]:
     """Make the outputs that were asked for."""
     found: list[Sink] = []
     if log is not None:
         from perfmodel.instrument.logfile import LogFile
 
-        found.append(LogFile(log, device=device, header=header))
+        found.append(LogFile(log, device=device, header=header, first=first))
     if board is not None:
         from perfmodel.instrument.board import Board
 

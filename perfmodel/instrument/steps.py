@@ -105,14 +105,16 @@ class Phase:
 class StepPhases:
     """Timer of a training loop; see `step_phases`."""
 
-    def __init__(self, device: Device, *, warm_up: int, batch: int | None, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(
+        self, device: Device, *, warm_up: int, batch: int | None, first: int = 0, listeners: Iterable[Listener] = ()
+    ) -> None:
         self.device = device
         self.listeners = list(listeners)
         self.steps: list[Step] = []
-        self._warm_up, self._batch = warm_up, batch
+        self._warm_up, self._batch = first + warm_up, batch
         self._current: _Open | None = None
         self._waiting: deque[_Open] = deque()
-        self._number = 0
+        self._number = first
         self._epoch = -1
         self._phases = {name: Phase(self, name) for name in PHASES}
         self._unhook: list[Callable[[], None]] = []
@@ -273,6 +275,10 @@ class StepPhases:
         if self._watcher is not None:
             self._watcher.stop()
 
+    def flush(self) -> None:
+        """Wait for the device and hand on every finished step, as before a checkpoint."""
+        self._resolve(wait=True)
+
     def close(self) -> None:
         """End the last step, wait for the device, take hooks off."""
         self._drop_or_end()
@@ -323,6 +329,8 @@ class step_phases:
         First steps that no average counts.
     batch : int, optional
         Samples of a step, where batches do not show it.
+    first : int
+        Number of the first step: a resumed run goes on counting, and its log keeps the steps before.
     progress : bool or str
         Progress bar on stderr with step time and input wait.
     tensorboard : str or Path, optional
@@ -345,21 +353,29 @@ class step_phases:
         optimizer: Any = None,
         warm_up: int = 3,
         batch: int | None = None,
+        first: int = 0,
         progress: bool | str = False,
         tensorboard: str | Path | None = None,
         **header: Any,
     ) -> None:
-        self._phases = StepPhases(find_device(device), warm_up=warm_up, batch=batch)
+        self._phases = StepPhases(find_device(device), warm_up=warm_up, batch=batch, first=first)
         self._phases.watch(model, optimizer)
         self._closers: list[Callable[[], None]] = []
-        self._attach(log, progress, tensorboard, header)
+        self._attach(log, first, progress, tensorboard, header)
 
     def _attach(
-        self, log: str | Path | None, progress: bool | str, tensorboard: str | Path | None, header: dict[str, Any]
+        self,
+        log: str | Path | None,
+        first: int,
+        progress: bool | str,
+        tensorboard: str | Path | None,
+        header: dict[str, Any],
     ) -> None:
         from perfmodel.instrument import outputs
 
-        for sink in outputs.sinks(self._phases.device, log=log, progress=progress, board=tensorboard, header=header):
+        for sink in outputs.sinks(
+            self._phases.device, log=log, first=first, progress=progress, board=tensorboard, header=header
+        ):
             self._phases.listeners.append(sink.take)
             self._closers.append(sink.close)
 
