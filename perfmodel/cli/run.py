@@ -70,13 +70,12 @@ def training_options(function: Function) -> Function:
     "--sample-every", type=WholeNumber(0), default=0, help="Steps between sample sheets; 0 for once an epoch."
 )
 @training_options
-@click.pass_context
-def cyclegan(context: click.Context, compare: bool, as_json: bool, **options: Any) -> None:
+def cyclegan(compare: bool, as_json: bool, **options: Any) -> None:
     """Train CycleGAN between two domains of images."""
     from perfmodel.workloads.cyclegan.training import Options, train
 
     checked = Options(**options, progress=True)
-    if _relaunched(context, checked.gpus):
+    if _relaunched(click.get_current_context(), checked.gpus):
         return
     _finish(train(checked, told=_tell), compare=compare, as_json=as_json)
 
