@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfmodel.cli.inputs import report, run_inputs
 from perfmodel.cli.options import Names
 from perfmodel.cli.plotting import check_plot, plot_options, write_plot
 
@@ -16,7 +17,7 @@ KINDS = ("accuracy", "residuals", "coverage")
 
 
 @click.command()
-@click.argument("file", type=click.Path())
+@run_inputs
 @click.option("--by", type=Names(), default="source,gpu,phase", show_default=True, help="Columns that make groups.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @plot_options(KINDS)
@@ -24,19 +25,22 @@ KINDS = ("accuracy", "residuals", "coverage")
 def command(**values: Any) -> None:
     """Predict every row of a measured table and score the predictions.
 
-    FILE is CSV, .csv.gz or Parquet. Rows that cannot be predicted are counted by reason. The overall score is the
-    average over groups.
+    FILE is a table or log (CSV, .csv.gz, Parquet) of any layout in docs/runs.md. Rows that cannot be predicted are
+    counted by reason. The overall score is the average over groups.
     """
-    from perfmodel.runs.rows import read_runs
+    from perfmodel.runs.gather import gather_measured
+    from perfmodel.runs.settings import parse_settings
     from perfmodel.validation.report import validate
 
     check_plot(values, KINDS)
-    table = read_runs(values["file"])
-    found = validate(table, by=values["by"])
+    gathered = gather_measured(values["files"], known=parse_settings(values["settings"]), salvage=values["salvage"])
+    report(gathered)
+    found = validate(gathered.runs, by=values["by"])
     if values["plot"] is not None:
         from perfmodel.report.plots.points import validation_points
 
-        write_plot(values, figure_of(validation_points(found.predictions, table, group=values["plot_by"]), values))
+        points = validation_points(found.predictions, gathered.runs, group=values["plot_by"])
+        write_plot(values, figure_of(points, values))
     if values["as_json"]:
         import json
 

@@ -10,7 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.errors import InputError
-from perfmodel.report.plots.axes import floats, left_out, logarithmic, nothing, plain, span, usable
+from perfmodel.report.plots.axes import (
+    DRAWN,
+    drawn_words,
+    floats,
+    left_out,
+    logarithmic,
+    nothing,
+    plain,
+    span,
+    thinned,
+    usable,
+)
 from perfmodel.report.plots.labels import place_labels
 from perfmodel.report.plots.points import measured_words
 from perfmodel.report.style import blank, describe, shortened
@@ -197,15 +208,19 @@ def _draw(figure: Figure, axes: Any, look: Theme, table: dict[str, Any], curve: 
         axes.plot(curve.x, curve.mean, color=law.colour, linewidth=1.6, gid="law", label="fitted law")
         edges += [curve.low, curve.high]
     else:
-        known = np.isfinite(table["low"]) & np.isfinite(table["high"])
+        known = np.isfinite(table["low"]) & np.isfinite(table["high"]) & (len(table["x"]) <= DRAWN)
         axes.vlines(table["x"][known], table["low"][known], table["high"][known], color=law.colour, alpha=0.35,
                     linewidth=1.0, gid="intervals")  # fmt: skip
-        axes.scatter(table["x"], table["fitted"], marker="_", s=60, color=law.colour, label="fitted, with interval")
+        first = np.unique(table["x"], return_index=True)[1] if len(table["x"]) > DRAWN else np.arange(len(table["x"]))
+        axes.scatter(
+            table["x"][first], table["fitted"][first], marker="_", s=60, color=law.colour, label="fitted, with interval"
+        )
         edges += [table["low"], table["high"]]
-    many = len(table["x"]) > 1500
+    share = DRAWN / len(table["x"])
     mark = look.series(1)
-    axes.scatter(table["x"], table["y"], s=10 if len(table["x"]) > 200 else 20, marker=mark.marker, color=mark.colour,
-                 edgecolors=look.page, linewidths=0.3, zorder=3, rasterized=many, gid="rows",
+    chosen = thinned(np.arange(len(table["x"])), share)
+    axes.scatter(table["x"][chosen], table["y"][chosen], s=10 if len(table["x"]) > 200 else 20, marker=mark.marker, color=mark.colour,
+                 edgecolors=look.page, linewidths=0.3, zorder=3, gid="rows",
                  label="measured" if curve is None else "measured, at the held values")  # fmt: skip
     _scale(axes, table["x"], np.concatenate(edges), curve)
     axes.legend(loc="best")
@@ -251,5 +266,5 @@ def _describe(
     more = f"; residual sd {plain(float(spread))}" if isinstance(spread, int | float) else ""
     describe(
         figure, title=f"{title}, n = {n}", text=text,
-        note=f"{formula}{more}; n = {n} rows on {len(set(table['gpu']))} cards{held}{left_out(count - n)}",
+        note=f"{formula}{more}; n = {n} rows on {len(set(table['gpu']))} cards{held}{drawn_words(n)}{left_out(count - n)}",
     )  # fmt: skip

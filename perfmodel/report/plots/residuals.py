@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.report.plots.axes import left_out, logarithmic, nothing, plain, span, usable
+from perfmodel.report.plots.axes import DRAWN, drawn_words, left_out, logarithmic, nothing, plain, span, thinned, usable
 from perfmodel.report.plots.points import Points, points_of
 from perfmodel.report.style import blank, describe, shortened
 from perfmodel.report.themes import Theme, applied
@@ -65,8 +65,8 @@ def residual_figure(
 def _against_fitted(axes: Any, look: Theme, fitted: Floats, residual: Floats) -> None:
     style = look.series(0)
     axes.axhline(0.0, color=look.text, linewidth=0.9)
-    axes.scatter(fitted, residual, s=9, color=style.colour, edgecolors=look.page, linewidths=0.2, gid="residuals",
-                 rasterized=len(fitted) > 1500)  # fmt: skip
+    chosen = thinned(np.arange(len(fitted)), DRAWN / len(fitted))
+    axes.scatter(fitted[chosen], residual[chosen], s=9, color=style.colour, edgecolors=look.page, linewidths=0.2, gid="residuals")  # fmt: skip
     logarithmic(axes.xaxis, *span(fitted))
     ticks = axes.get_xticks()
     axes.set_xticks(ticks[:: max(1, -(-len(ticks) // 5))])
@@ -98,8 +98,11 @@ def _quantiles(axes: Any, look: Theme, residual: Floats) -> None:
     if len(ordered) > 2:
         scale = float(np.std(ordered, ddof=1))
         axes.plot(ends, float(np.mean(ordered)) + ends * scale, color=look.text, linewidth=0.9, gid="normal")
-    axes.scatter(quantile, ordered, s=9, color=style.colour, marker=style.marker, edgecolors=look.page, linewidths=0.2,
-                 gid="quantiles", rasterized=len(ordered) > 1500)  # fmt: skip
+    # The ends of the tails are always among those drawn.
+    ends = np.r_[0 : min(20, len(ordered)), max(len(ordered) - 20, 0) : len(ordered)]
+    chosen = np.union1d(thinned(np.arange(len(ordered)), DRAWN / len(ordered)), ends)
+    axes.scatter(quantile[chosen], ordered[chosen], s=9, color=style.colour, marker=style.marker, edgecolors=look.page, linewidths=0.2,
+                 gid="quantiles")  # fmt: skip
 
 
 def _describe(figure: Figure, found: Points, shown: Any, groups: Mapping[str, Any], named: int) -> None:
@@ -118,5 +121,5 @@ def _describe(figure: Figure, found: Points, shown: Any, groups: Mapping[str, An
         figure, title=title,
         text=f"Residuals of {n} rows: {numbers}. The group furthest off is {worst}.",
         note=f"n = {n} rows; {numbers}; thick: quartiles, thin: 5 % to 95 %, mark: median, (rows){hidden}"
-        f"{left_out(len(found) - n)}",
+        f"{drawn_words(n)}{left_out(len(found) - n)}",
     )  # fmt: skip
