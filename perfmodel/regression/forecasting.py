@@ -99,8 +99,9 @@ def forecast(
     weights : array (m,), optional
         Weight of each row's measurement, 1 by default.
     """
-    centre, slopes = _centre(formula, levels, estimate, frame)
-    variance = np.einsum("ij,jk,ik->i", slopes, estimate.covariance, slopes)
+    x = slopes(formula, levels, estimate, frame)
+    centre = law(formula, frame)(estimate.coefficients) if formula.nonlinear else x @ estimate.coefficients
+    variance = np.einsum("ij,jk,ik->i", x, estimate.covariance, x)
     effect, known, spread = _groups(estimate, groups, len(frame))
     sure = _t(coverage, estimate.degrees) * np.sqrt(np.maximum(variance, 0.0) + known)
     lower, upper = _measured(estimate, coverage, spread, weights)
@@ -116,17 +117,15 @@ def forecast(
     )  # fmt: skip
 
 
-def _centre(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> tuple[Floats, Floats]:
-    """Fitted values (m,) and their derivatives with respect to the coefficients (m, p)."""
+def slopes(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> Floats:
+    """Derivatives of the fitted value of m rows with respect to the p coefficients, shape (m, p)."""
     if formula.nonlinear:
-        model = law(formula, frame)
-        return model(estimate.coefficients), model.jacobian(estimate.coefficients)
-    x = linear_matrix(formula, frame, levels).x
-    return x @ estimate.coefficients, x
+        return law(formula, frame).jacobian(estimate.coefficients)
+    return linear_matrix(formula, frame, levels).x
 
 
 def _groups(estimate: Estimate, groups: npt.NDArray[np.object_] | None, count: int) -> tuple[Floats, Floats, Floats]:
-    """Effect of each row's group, the variance it is known to, and the variance between groups where it is not known."""
+    """Effect of each row's group, the variance it is known to, and the spread between groups where it is not."""
     effect, known, spread = np.zeros(count), np.zeros(count), np.full(count, estimate.group_variance)
     if groups is None:
         return effect, known, spread

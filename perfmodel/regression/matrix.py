@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,20 @@ Floats = npt.NDArray[np.float64]
 Levels = Mapping[str, tuple[str, ...]]
 
 _WIDEST = 1500
-_FORWARD = {"": lambda y: y, "log": np.log, "log2": np.log2, "log10": np.log10, "sqrt": np.sqrt}
-_BACK = {"": lambda y: y, "log": np.exp, "log2": np.exp2, "log10": lambda y: np.power(10.0, y), "sqrt": np.square}
+_FORWARD: Mapping[str, Callable[[Floats], Any]] = {
+    "": lambda y: y,
+    "log": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+}
+_BACK: Mapping[str, Callable[[Floats], Any]] = {
+    "": lambda y: y,
+    "log": np.exp,
+    "log2": np.exp2,
+    "log10": lambda y: np.power(10.0, y),
+    "sqrt": np.square,
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,7 @@ def known_values(frame: Any, name: str) -> npt.NDArray[np.bool_]:
     """Rows in which a variable is known, bool array (n,)."""
     column = frame[name]
     if column.dtype.kind in "fiub":
-        return np.isfinite(column.to_numpy(dtype=np.float64))
+        return np.asarray(np.isfinite(column.to_numpy(dtype=np.float64)))
     return np.asarray(column.notna() & (column.astype(str).str.strip() != ""), dtype=bool)
 
 
@@ -154,7 +166,7 @@ def _checked_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
     single = [name for name, found in levels.items() if len(found) == 1]
     if single:
         raise InputError(
-            f"{single[0]} has one value in all {len(frame)} rows ({levels[single[0]][0]}), so that it has no effect to fit",
+            f"{single[0]} has one value in all {len(frame)} rows ({levels[single[0]][0]}), so it has no effect to fit",
             f"leave it out of the formula, or add rows with another {single[0]}",
         )
     matrix = linear_matrix(formula, frame, levels)
@@ -214,7 +226,7 @@ def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
         if new:
             raise InputError(
                 f"{name} {new[0]!r} is not among the {len(levels[name])} fitted: {_few(levels[name])}",
-                f"use one of those, or fit rows that have it",
+                "use one of those, or fit rows that have it",
             )
         data[name] = pandas.Categorical(words, categories=list(levels[name]))
     return data or {"_rows": np.zeros(len(frame))}

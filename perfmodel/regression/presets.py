@@ -185,9 +185,7 @@ def _network(terms: list[str], dropped: dict[str, str], frame: Any) -> tuple[lis
         dropped["gmacs"] = f"known in {int(known.sum())} of {len(frame)} rows"
     if "model" in terms and not few:
         terms.remove("model")
-        dropped["model"] = (
-            f"{frame['model'].nunique()} networks in {len(frame)} rows are too many for a factor, and gmacs tells too few"
-        )
+        dropped["model"] = f"{frame['model'].nunique()} networks are too many for a factor, and gmacs tells too few"
     return terms, ()
 
 
@@ -245,7 +243,8 @@ def _independent(terms: list[str], dropped: dict[str, str], rows: Any, measured:
         return []
     allowed = max(len(rows) // 3, 1)
     kept: list[str] = []
-    basis, columns, names = np.full((len(rows), 1), 1 / np.sqrt(len(rows))), np.ones((len(rows), 1)), ("Intercept",)
+    basis, columns = np.full((len(rows), 1), 1 / np.sqrt(len(rows))), np.ones((len(rows), 1))
+    names: tuple[str, ...] = ("Intercept",)
     for term in terms:
         new, added = _term_columns(term, rows, measured)
         rest = _residue(basis, scaled(new)[0])

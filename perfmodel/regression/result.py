@@ -17,7 +17,7 @@ from perfmodel.errors import TableError
 from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.estimating import Options, design_for, estimate, group_labels
 from perfmodel.regression.estimators import Estimate
-from perfmodel.regression.forecasting import FitPrediction, check_complete, check_coverage, forecast
+from perfmodel.regression.forecasting import FitPrediction, check_complete, check_coverage, forecast, slopes
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.matrix import Levels
 from perfmodel.regression.meaning import meaning
@@ -166,8 +166,10 @@ class Fit:
         check_coverage(coverage)
         frame = frame_of(rows)
         check_complete(self.formula, frame)
-        found = self._forecast(frame, coverage)
-        return replace(found, findings=self._extrapolation(frame))
+        from perfmodel.regression.guards import check_extrapolation
+
+        findings = check_extrapolation(self.design, frame, slopes(self.formula, self.levels, self.estimate, frame))
+        return replace(self._forecast(frame, coverage), findings=findings)
 
     def _forecast(self, frame: Any, coverage: float, weights: Floats | None = None) -> FitPrediction:
         groups = None
@@ -176,11 +178,6 @@ class Fit:
         return forecast(
             self.formula, self.levels, self.estimate, frame, coverage=coverage, groups=groups, weights=weights
         )
-
-    def _extrapolation(self, frame: Any) -> tuple[Finding, ...]:
-        from perfmodel.regression.checking import extrapolation
-
-        return extrapolation(self.design, frame)
 
     def fitted(self, coverage: float = 0.9) -> FitPrediction:
         """Predict the rows that were fitted, each measurement with its own weight."""

@@ -26,6 +26,8 @@ from perfmodel.regression.guards.words import counted, listed, number, rows_of
 BATCH = 2.0
 #: How far log(ratio) may lie from log(batch), as a share of log(batch), and from 0 for "equal".
 NEAR = 0.2
+#: Share of the repeated settings that must fall in two groups for a refusal; one in many may be a slow machine.
+SPLIT = 0.1
 #: Slope of log time in log batch: at most this for a time of an image, at least that for a time of a batch.
 SLOPE_IMAGE, SLOPE_BATCH = 0.1, 0.5
 
@@ -112,18 +114,18 @@ def _two_clusters(frame: Any, name: str) -> Finding | None:
     logs, batch = log_times(frame, name), column(frame, "batch")
     usable = np.flatnonzero(np.isfinite(logs) & (batch >= 3))
     low: list[int] = []
-    judged = 0
+    judged = split = 0
     for _, where in members(cells(frame)[usable], least=4):
         rows = usable[where]
-        judged += 1
-        low += _lower_cluster(rows, logs[rows], float(np.log(batch[rows[0]])))
-    if not low or not judged:
+        lower = _lower_cluster(rows, logs[rows], float(np.log(batch[rows[0]])))
+        judged, split, low = judged + 1, split + bool(lower), low + lower
+    if not low:
         return None
+    severity = "refuse" if split >= SPLIT * judged else "warning"
     rows = np.array(sorted(low), dtype=np.intp)
     factor = number(float(np.median(batch[rows])))
-    return _finding(
-        frame, rows, name, f"{name} falls in two groups at equal settings, a factor of the batch ({factor}) apart"
-    )
+    reason = f"{name} falls in two groups at equal settings, a factor of the batch ({factor}) apart"
+    return _finding(frame, rows, name, reason, severity=severity)
 
 
 def _lower_cluster(rows: Ints, logs: Floats, log_batch: float) -> list[int]:
