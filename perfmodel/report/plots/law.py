@@ -218,9 +218,8 @@ def _draw(figure: Figure, axes: Any, look: Theme, table: dict[str, Any], curve: 
             table["x"][first], table["fitted"][first], marker="_", s=60, color=law.colour, label="fitted, with interval"
         )
         edges += [table["low"], table["high"]]
-    share = DRAWN / len(table["x"])
     mark = look.series(1)
-    chosen = thinned(np.arange(len(table["x"])), share)
+    chosen = thinned(np.arange(len(table["x"])), DRAWN / len(table["x"]))
     axes.scatter(table["x"][chosen], table["y"][chosen], s=10 if len(table["x"]) > 200 else 20,
                  marker=mark.marker, color=mark.colour, edgecolors=look.page, linewidths=0.3, zorder=3, gid="rows",
                  label="measured" if curve is None else "measured, at the held values")  # fmt: skip

@@ -119,7 +119,7 @@ def _quantiles(axes: Any, look: Theme, ratio: Floats) -> None:
     tails = np.r_[0 : min(20, n), max(n - 20, 0) : n]
     chosen = np.union1d(thinned(np.arange(n), _DRAWN / n), tails)
     axes.scatter(quantile[chosen], ordered[chosen], s=9, color=style.colour, marker=style.marker,
-                 edgecolors=look.page, linewidths=0.2, gid="quantiles")  # fmt: skip
+                 linewidths=0.0, gid="quantiles")  # fmt: skip
 
 
 def _describe(figure: Figure, found: Points, shown: Any, groups: Mapping[str, Any], named: int) -> None:
