@@ -29,8 +29,8 @@ ALONG = {
 _SERIES = ("gpu", "precision", "batch", "blocks", "gpus", "workers")
 #: Series that have a colour and a name; the fastest ones.
 _NAMED = 12
-#: Series up to which each one's interval is drawn as a band.
-_BANDS = 4
+#: Series up to which intervals are drawn as bands, and up to which as bars.
+_BANDS, _BARS = 2, 6
 
 
 def scaling_figure(document: Mapping[str, Any], along: str = "", *, theme: str | Theme = "light") -> Figure:
@@ -124,11 +124,11 @@ def _draw(left: Any, right: Any, look: Theme, lines: list[_Line], along: str) ->
     for at, line in enumerate(lines):
         style = look.series(at) if line in named else Series(colour=look.muted, marker=".", line="-", hatch="")
         label = shortened(line.name, 34) if line in named else "_"
-        band = len(lines) <= _BANDS
-        _line(left, look, line, style, (line.rate, *_rates(line)) if band else (line.rate,), label, shift)
-        _line(right, look, line, style, (line.step, line.low, line.high) if band else (line.step,), label, shift)
+        for axes, values in ((left, (line.rate, *_rates(line))), (right, (line.step, line.low, line.high))):
+            _interval(axes, line, style, values, len(lines), shift)
+            _line(axes, look, line, style, values[0], label, shift)
     _ideal(left, look, lines[0], along, shift)
-    wide = len(lines) <= _BANDS
+    wide = len(lines) <= _BARS
     for axes, values in (
         (left, [v for line in lines for v in (line.rate, *(_rates(line) if wide else ()))]),
         (right, [v for line in lines for v in (line.step, *((line.low, line.high) if wide else ()))]),
@@ -151,13 +151,19 @@ def _rates(line: _Line) -> tuple[Floats, Floats]:
     return line.rate * line.step / line.high, line.rate * line.step / line.low
 
 
-def _line(
-    axes: Any, look: Theme, line: _Line, style: Series, values: tuple[Floats, ...], label: str, shift: float
+def _interval(
+    axes: Any, line: _Line, style: Series, values: tuple[Floats, Floats, Floats], count: int, shift: float
 ) -> None:
-    x, middle = line.x + shift, values[0]
-    if len(values) == 3:
-        _, low, high = values
-        axes.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0, gid="band")
+    """The interval of a series: a band, bars where bands would hide each other, nothing among many."""
+    _, low, high = values
+    if count <= _BANDS:
+        axes.fill_between(line.x + shift, low, high, color=style.colour, alpha=0.15, linewidth=0, gid="band")
+    elif count <= _BARS:
+        axes.vlines(line.x + shift, low, high, color=style.colour, linewidth=0.9, alpha=0.6, gid="bars")
+
+
+def _line(axes: Any, look: Theme, line: _Line, style: Series, middle: Floats, label: str, shift: float) -> None:
+    x = line.x + shift
     axes.plot(x, middle, color=style.colour, linestyle=style.line, linewidth=1.4 if style.marker != "." else 0.6)
     axes.plot(
         x[line.fits], middle[line.fits], color=style.colour, marker=style.marker, linestyle="none", markersize=4.5
@@ -211,10 +217,10 @@ def _describe(figure: Figure, document: Mapping[str, Any], along: str, lines: li
         text += f" Out of memory: {', '.join(limits[:8])}."
     share = f"{100 * float(document.get('coverage') or 0.9):g} %"
     hidden = f"; the {_NAMED} fastest of {len(lines)} series are named" if len(lines) > _NAMED else ""
-    bands = f"bands: {share} interval; " if len(lines) <= _BANDS else ""
+    bands = "" if len(lines) > _BARS else f"{'bands' if len(lines) <= _BANDS else 'bars'}: {share} interval; "
+    ideal = "" if along == "blocks" else "dashed: in proportion to the first point of the fastest series"
     limit = "; vertical lines: memory is full" if limits else ""
     describe(
         figure, title=title, text=text,
-        note=f"n = {count} points; {bands}dashed: in proportion to the first point of the "
-        f"fastest series{limit}{hidden}",
+        note=f"n = {count} points; {bands}{ideal}{limit}{hidden}".rstrip("; "),
     )  # fmt: skip
