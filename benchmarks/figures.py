@@ -33,7 +33,7 @@ def main() -> None:
             series = look.series((0, 1, 6)[column - 1])
             axes.scatter(
                 [row[column] for row in rows], places, label=name, color=series.colour, zorder=4 - column,
-                marker="o" if column == 1 else "|",
+                marker="o|x"[column - 1],
             )  # fmt: skip
         axes.set_yticks(list(places), [row[0] for row in rows])
         values = [value for row in rows for value in row[1:]]

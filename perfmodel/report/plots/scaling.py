@@ -119,22 +119,10 @@ def _series_name(names: Sequence[str], key: tuple[Any, ...], rows: Sequence[Mapp
 
 
 def _draw(left: Any, right: Any, look: Theme, lines: list[_Line], along: str) -> None:
-    named = lines[:_NAMED]
     shift = 1.0 if any(line.x.min() <= 0 for line in lines) else 0.0
-    for at, line in enumerate(lines):
-        style = look.series(at) if line in named else Series(colour=look.muted, marker=".", line="-", hatch="")
-        label = shortened(line.name, 34) if line in named else "_"
-        for axes, values in ((left, (line.rate, *_rates(line))), (right, (line.step, line.low, line.high))):
-            _interval(axes, line, style, values, len(lines), shift)
-            _line(axes, look, line, style, values[0], label, shift)
+    for axes, values in ((left, [_rates(line) for line in lines]), (right, [_times(line) for line in lines])):
+        _panel(axes, look, lines, values, shift)
     _ideal(left, look, lines[0], along, shift)
-    wide = len(lines) <= _BARS
-    for axes, values in (
-        (left, [v for line in lines for v in (line.rate, *(_rates(line) if wide else ()))]),
-        (right, [v for line in lines for v in (line.step, *((line.low, line.high) if wide else ()))]),
-    ):
-        _axis(axes, lines, shift)
-        logarithmic(axes.yaxis, *span(np.concatenate(values)))
     if any(line.limit is not None for line in lines):
         left.plot([], [], marker="o", linestyle="none", markerfacecolor="none", color=look.text,
                   label="does not fit in memory")  # fmt: skip
@@ -146,20 +134,43 @@ def _draw(left: Any, right: Any, look: Theme, lines: list[_Line], along: str) ->
         left.figure.legend(*zip(*kept, strict=True), loc="outside right upper", frameon=False)
 
 
-def _rates(line: _Line) -> tuple[Floats, Floats]:
-    """Ends of the interval of the throughput."""
-    return line.rate * line.step / line.high, line.rate * line.step / line.low
+def _panel(axes: Any, look: Theme, lines: list[_Line], values: list[_Values], shift: float) -> None:
+    """One quantity of all series; the slowest of many series are thin and grey."""
+    for at, (line, of_line) in enumerate(zip(lines, values, strict=True)):
+        if at < _NAMED:
+            style = look.series(at)
+            _interval(axes, line, style, of_line, (at, len(lines)), shift)
+            _line(axes, look, line, style, of_line[0], shortened(line.name, 34), shift)
+        else:
+            grey = Series(colour=look.muted, marker=".", line="-", hatch="")
+            _line(axes, look, line, grey, of_line[0], "_", shift)
+    _axis(axes, lines, shift)
+    seen = [part for of_line in values for part in of_line[: 3 if len(lines) <= _BARS else 1]]
+    logarithmic(axes.yaxis, *span(np.concatenate(seen)))
 
 
-def _interval(
-    axes: Any, line: _Line, style: Series, values: tuple[Floats, Floats, Floats], count: int, shift: float
-) -> None:
+#: A quantity of a series and the ends of its interval.
+_Values = tuple[Floats, Floats, Floats]
+
+
+def _rates(line: _Line) -> _Values:
+    return line.rate, line.rate * line.step / line.high, line.rate * line.step / line.low
+
+
+def _times(line: _Line) -> _Values:
+    return line.step, line.low, line.high
+
+
+def _interval(axes: Any, line: _Line, style: Series, values: _Values, place: tuple[int, int], shift: float) -> None:
     """The interval of a series: a band, bars where bands would hide each other, nothing among many."""
+    at, count = place
     _, low, high = values
     if count <= _BANDS:
         axes.fill_between(line.x + shift, low, high, color=style.colour, alpha=0.15, linewidth=0, gid="band")
     elif count <= _BARS:
-        axes.vlines(line.x + shift, low, high, color=style.colour, linewidth=0.9, alpha=0.6, gid="bars")
+        # Bars of several series stand beside each other.
+        apart = np.exp(0.012 * (at - (count - 1) / 2) * np.log((line.x.max() + shift) / (line.x.min() + shift)))
+        axes.vlines((line.x + shift) * apart, low, high, color=style.colour, linewidth=0.9, alpha=0.6, gid="bars")
 
 
 def _line(axes: Any, look: Theme, line: _Line, style: Series, middle: Floats, label: str, shift: float) -> None:
