@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 _ORDER = {"refuse": 0, "warning": 1, "note": 2}
 
 
-def rows_checked(frame: Any, response: str) -> tuple[Any, Floats, tuple[Finding, ...]]:
+def rows_checked(frame: Any, response: str, names: Sequence[str] = ()) -> tuple[Any, Floats, tuple[Finding, ...]]:
     """Rows to keep with their variables put right (m rows), the weight of each (m,), and what was found in them.
 
     Raises
@@ -25,7 +26,7 @@ def rows_checked(frame: Any, response: str) -> tuple[Any, Floats, tuple[Finding,
     InputError
         When the rows mean different things.
     """
-    found = guards.check_rows(frame, response)
+    found = guards.check_rows(frame, response, names)
     refuse(found.findings)
     return found.apply(frame)[found.keep], found.weights[found.keep], found.findings
 

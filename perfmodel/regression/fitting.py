@@ -86,8 +86,8 @@ def fit(
         message names the columns and the data that would help.
     """
     own = formula is not None and is_formula(formula)
-    table, files, findings = _gathered(runs, known, salvage=salvage, any_table=own)
-    frame = _selected(variables(table), where)
+    table, files, findings = gathered(runs, known, salvage=salvage, any_table=own)
+    frame = selected(variables(table), where)
     if own:
         result = _by_formula(str(formula), frame, response, method, group, quantile, weights, start)
     else:
@@ -101,7 +101,7 @@ def _by_formula(text: str, frame: Any, response: str | None, *how: Any) -> Fit:
         raise InputError("a formula names its own response", "leave --response out, or name a preset")
     formula = _parsed(text, frame)
     options = _options(formula, frame, *how)
-    frame, row_weights, found = checking.rows_checked(frame, formula.response)
+    frame, row_weights, found = checking.rows_checked(frame, formula.response, formula.names)
     row_weights = _weights(options, how[3], frame, row_weights)
     result = _fitted(formula, frame, row_weights, options, own_weights=how[3] is not None)
     return replace(result, findings=(*found, *result.findings))
@@ -122,10 +122,13 @@ def _by_preset(preset: presets.Preset, frame: Any, response: str | None, *how: A
     )  # fmt: skip
 
 
-def _gathered(
-    runs: Any, known: Mapping[str, str] | None, *, salvage: bool, any_table: bool
+def gathered(
+    runs: Any, known: Mapping[str, str] | None = None, *, salvage: bool = False, any_table: bool = False
 ) -> tuple[Runs, tuple[str, ...], tuple[Finding, ...]]:
-    """Rows of files or of anything else that holds rows, the files, and what was found in reading them."""
+    """Return rows of files or of anything else that holds rows, the files, and what was found in reading them.
+
+    With `any_table` a file needs no column of times.
+    """
     if isinstance(runs, str | Path):
         runs = [runs]
     if not isinstance(runs, Sequence) or not all(isinstance(one, str | Path) for one in runs):
@@ -151,7 +154,14 @@ def _reading_findings(found: Gathered) -> tuple[Finding, ...]:
     return (*notes, Finding(guard="reading", severity="warning", text=text, remedy="correct them in the file"))
 
 
-def _selected(frame: Any, where: Mapping[str, Sequence[str]] | None) -> Any:
+def selected(frame: Any, where: Mapping[str, Sequence[str]] | None) -> Any:
+    """Return the rows of variables that have the wanted values.
+
+    Raises
+    ------
+    InputError
+        When none has.
+    """
     if not where:
         return frame
     conditions = {resolve_variable(name, frame.columns): values for name, values in where.items()}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perfmodel.errors import InputError
+from perfmodel.hardware.gpu import find_gpu
 from perfmodel.regression.design import Finding
 from perfmodel.regression.estimators import RESIDUAL_LEVELS, Estimate
+from perfmodel.regression.few_cards import half_width
 from perfmodel.regression.formula import Formula
-from perfmodel.regression.matrix import Levels, back, known_values, law, linear_matrix
+from perfmodel.regression.matrix import Levels, back, known_values, law, level_text, linear_matrix
+from perfmodel.regression.vocabulary import describe
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +32,7 @@ class FitPrediction:
     mean_low, mean_high : array (m,)
         Where that fitted value may lie.
     low, high : array (m,)
-        Where one new measurement may lie; never narrower.
+        Where one new measurement may lie; wider, and about the fitted value but for a quantile other than the median.
     coverage : float
         Of both intervals.
     findings : tuple of Finding
@@ -65,13 +67,48 @@ def check_coverage(coverage: float) -> None:
         raise InputError(f"coverage must lie between 0 and 1, not {coverage}", "give such as 0.9")
 
 
+def assumed(formula: Formula, levels: Levels, fitted: Any, frame: Any) -> tuple[Any, tuple[Finding, ...]]:
+    """Fill factors that no row to predict states with the level that most fitted rows have, and say so.
+
+    Parameters
+    ----------
+    formula, levels
+        Of the fit.
+    fitted, frame : pandas.DataFrame
+        Variables of the rows fitted, and of those to predict.
+    """
+    findings = []
+    for name in formula.names:
+        if name not in levels or name == "gpu" or (name in frame.columns and known_values(frame, name).any()):
+            continue
+        words = level_text(fitted[name])
+        most = max(levels[name], key=words.count)
+        frame = frame.assign(**{name: most})
+        text = (
+            f"{describe(name).label} not given: {most} assumed, as in {words.count(most)} of {len(words)} fitted rows"
+        )
+        remedy = f"give {name}={'|'.join(levels[name][:6])}"
+        findings.append(Finding(guard="assumed", severity="note", text=text, remedy=remedy, columns=(name,)))
+    return frame, tuple(findings)
+
+
 def check_complete(formula: Formula, frame: Any) -> None:
-    """Refuse rows that lack a variable of the formula."""
+    """Refuse rows that lack a variable of the formula, or whose card is not known."""
     for name in formula.names:
         if name not in frame.columns or not known_values(frame, name).all():
+            if describe(name).level == "gpu":
+                _check_cards(frame)
             known = known_values(frame, name) if name in frame.columns else np.zeros(len(frame), dtype=bool)
             where = f" in row {int(np.flatnonzero(~known)[0])}" if len(frame) > 1 and len(known) else ""
             raise InputError(f"no value of {name}{where}", f"the fit needs {', '.join(formula.names)}")
+
+
+def _check_cards(frame: Any) -> None:
+    """Refuse cards that have no name in the table of cards, with near names."""
+    if "gpu_text" in frame.columns:
+        for name in frame["gpu_text"].unique():
+            if name:
+                find_gpu(name)
 
 
 def forecast(
@@ -103,8 +140,16 @@ def forecast(
     centre = law(formula, frame)(estimate.coefficients) if formula.nonlinear else x @ estimate.coefficients
     variance = np.einsum("ij,jk,ik->i", x, estimate.covariance, x)
     effect, known, spread = _groups(estimate, groups, len(frame))
-    sure = _t(coverage, estimate.degrees) * np.sqrt(np.maximum(variance, 0.0) + known)
-    lower, upper = _measured(estimate, coverage, spread, weights)
+    variance, shared = np.maximum(variance, 0.0) + known, estimate.of_cards(x)
+    sure = half_width(coverage, variance, shared, estimate)
+    if len(estimate.quantiles):
+        lower, upper = _empirical(estimate, coverage, sure)
+    else:
+        sd = estimate.residual_sd if np.isnan(estimate.row_sd) else estimate.row_sd
+        own = variance + spread + np.square(sd) / (np.ones(len(frame)) if weights is None else weights)
+        upper = half_width(coverage, own, shared + estimate.card_variance, estimate, measured=True)
+        upper = np.maximum(upper, sure)
+        lower = -upper
     centre = centre + effect
 
     def time(values: Floats) -> Floats:
@@ -112,8 +157,7 @@ def forecast(
 
     return FitPrediction(
         mean=time(centre), mean_low=time(centre - sure), mean_high=time(centre + sure),
-        low=time(centre + lower - (np.hypot(lower, sure) - np.abs(lower))),
-        high=time(centre + upper + (np.hypot(upper, sure) - np.abs(upper))), coverage=coverage,
+        low=time(centre + lower), high=time(centre + upper), coverage=coverage,
     )  # fmt: skip
 
 
@@ -136,17 +180,7 @@ def _groups(estimate: Estimate, groups: npt.NDArray[np.object_] | None, count: i
     return effect, known, spread
 
 
-def _measured(estimate: Estimate, coverage: float, spread: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Distance of the ends of a measurement's interval from the fitted value, each (m,)."""
-    if len(estimate.quantiles):
-        ends = np.interp([(1 - coverage) / 2, (1 + coverage) / 2], RESIDUAL_LEVELS, estimate.quantiles)
-        return np.full(len(spread), ends[0]), np.full(len(spread), ends[1])
-    own = np.square(estimate.residual_sd) / (np.ones(len(spread)) if weights is None else weights)
-    half = _t(coverage, estimate.residual_degrees) * np.sqrt(own + spread)
-    return -half, half
-
-
-def _t(coverage: float, degrees: float) -> float:
-    stats = import_module("scipy.stats")
-    at = (1 + coverage) / 2
-    return float(stats.t.ppf(at, degrees) if np.isfinite(degrees) else stats.norm.ppf(at))
+def _empirical(estimate: Estimate, coverage: float, sure: Floats) -> tuple[Floats, Floats]:
+    """Ends of a measurement's interval from the quantiles of the residuals, widened by what the fit is unsure of."""
+    low, high = np.interp([(1 - coverage) / 2, (1 + coverage) / 2], RESIDUAL_LEVELS, estimate.quantiles)
+    return low - (np.hypot(low, sure) - abs(low)), high + (np.hypot(high, sure) - abs(high))

@@ -143,13 +143,14 @@ def _check_some(formula: Formula, frame: Any, keep: npt.NDArray[np.bool_]) -> No
 def factor_levels(formula: Formula, frame: Any) -> dict[str, tuple[str, ...]]:
     """Levels of each factor in the rows of `frame`, in alphabetical or numerical order."""
     return {
-        name: tuple(sorted(set(_level_text(frame[name])), key=_level_order))
+        name: tuple(sorted(set(level_text(frame[name])), key=_level_order))
         for name in formula.names
         if is_factor(formula, frame, name)
     }
 
 
-def _level_text(column: Any) -> list[str]:
+def level_text(column: Any) -> list[str]:
+    """Return a column's cells as the levels of a factor."""
     if column.dtype.kind in "fiub":
         return [f"{value:.12g}" for value in column.to_numpy(dtype=np.float64)]
     return [str(value) for value in column]
@@ -206,13 +207,11 @@ def linear_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
         ) from None
     info = made.design_info
     x = np.asarray(made, dtype=np.float64)
-    if x.shape[0] != len(frame):  # a constant alone has no data to tell the number of rows
-        x = np.repeat(x[:1], len(frame), axis=0)
     terms = {name: tuple(range(part.start, part.stop)) for name, part in info.term_name_slices.items()}
     return Matrix(x, tuple(info.column_names), terms)
 
 
-def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
+def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> Any:
     from importlib import import_module
 
     pandas = import_module("pandas")
@@ -221,7 +220,7 @@ def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
         if name not in levels:
             data[name] = _numbers(frame, name)
             continue
-        words = _level_text(frame[name])
+        words = level_text(frame[name])
         new = sorted(set(words) - set(levels[name]))
         if new:
             raise InputError(
@@ -229,7 +228,7 @@ def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
                 "use one of those, or fit rows that have it",
             )
         data[name] = pandas.Categorical(words, categories=list(levels[name]))
-    return data or {"_rows": np.zeros(len(frame))}
+    return pandas.DataFrame(data or {"_rows": np.zeros(len(frame))})
 
 
 def _few(words: tuple[str, ...], most: int = 8) -> str:

@@ -37,12 +37,15 @@ def summary(fit: Fit) -> str:
 
 
 def _basis(fit: Fit) -> str:
+    weighed = fit.method != "wls" and bool(np.ptp(fit.design.weights) > 0)
     groups = ", ".join(f"{count} {_plural(name, count)}" for name, count in fit.groups.items() if name != "file")
     how = _METHODS[fit.method]
     if fit.method == "quantile":
         how += f" at {fit.options.quantile:g}"
     if fit.method == "mixed":
         how += f", a random intercept by {fit.options.group}"
+    if weighed:
+        how += ", inconsistent cards counting less,"
     return f"{how} on {fit.n} rows{f' of {groups}' if groups else ''}; standard errors: {fit.estimate.errors}"
 
 
@@ -99,7 +102,7 @@ def _table(fit: Fit) -> list[str]:
 
 def _row(one: Coefficient) -> tuple[str, str, str, str, str]:
     sure = "" if not one.low <= 0 <= one.high else " (could be none)"
-    meaning = one.meaning if one.name == "Intercept" or "parameter of" in one.meaning else one.meaning + sure
+    meaning = one.meaning if one.name == "Intercept" else one.meaning + sure
     interval = f"{one.low:.3g} to {one.high:.3g}"
     return one.name, f"{one.value:.4g}", f"{one.standard_error:.2g}", interval, meaning
 
