@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfmodel.cli.plotting import check_plot, plot_options, write_plot
 from perfmodel.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfmodel.regression.forecasting import FitPrediction
+    from matplotlib.figure import Figure
 
+    from perfmodel.regression.forecasting import FitPrediction
+    from perfmodel.regression.result import Fit
+
+KINDS = ("law", "box", "residuals", "accuracy", "coverage")
 METHODS = ("ols", "wls", "robust", "quantile", "mixed", "nls")
 
 
@@ -42,6 +47,8 @@ METHODS = ("ols", "wls", "robust", "quantile", "mixed", "nls")
 )
 @click.option("--ci", type=float, default=0.9, show_default=True, help="Coverage of the predictions' intervals.")
 @click.option("--save", type=click.Path(), default=None, help="Write the fit as JSON, to load or report later.")
+@plot_options(KINDS)
+@click.option("--against", default=None, help="Column of a law figure: cores, bandwidth, flops, batch, ...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(runs: tuple[str, ...], **options: Any) -> None:
     """Fit a regression to measured rows and say what it means.
@@ -49,6 +56,7 @@ def command(runs: tuple[str, ...], **options: Any) -> None:
     RUNS are tables of measured rows or run logs (CSV, .csv.gz, Parquet), also as FILE@gpu=v100,batch=4. Without a
     formula the training-time preset is cut down to what the rows can tell. A formula that they cannot tell is refused.
     """
+    check_plot(options, KINDS)
     given: dict[str, Any] = {
         "method": options["method"], "group": options["group"], "quantile": options["quantile"],
         "weights": options["weights"], "where": _conditions(options["where"]),
@@ -65,6 +73,8 @@ def command(runs: tuple[str, ...], **options: Any) -> None:
     validation = found.cross_validate(options["cv"]) if options["cv"] else None
     if options["save"]:
         found.save(options["save"])
+    if options["plot"] is not None:
+        write_plot(options, figure_of(found, options))
     if options["as_json"]:
         return _print_document(found.to_dict(cross_validation=validation), asked, answers)
     return _print_text(found.summary(), found.formula.measured, validation, asked, answers)
@@ -74,7 +84,7 @@ def _grey_box(
     runs: list[str], formula: str | None, asked: list[dict[str, str]], options: dict[str, Any], given: dict[str, Any]
 ) -> None:
     """Fit the residual of the physical prediction, and print what that adds."""
-    for name in ("response", "start", "save"):
+    for name in ("response", "start", "save", "plot"):
         if options[name]:
             raise InputError(f"--{name} is not for --grey-box, which explains the step", "leave it out")
     from perfmodel.validation.grey_box import fit_residual
@@ -84,6 +94,16 @@ def _grey_box(
     if options["as_json"]:
         return _print_document(box.to_dict(), asked, answers)
     return _print_text(box.summary(), "step_ms", box.validation if options["cv"] else None, asked, answers)
+
+
+def figure_of(fit: Fit, options: dict[str, Any]) -> Figure:
+    """The figure that ``--plot-kind`` names."""
+    from perfmodel.report.plots import fits
+
+    kind, theme = options["plot_kind"] or KINDS[0], options["theme"]
+    if options["against"] is not None and kind != "law":
+        raise InputError(f"--against says nothing to a figure of kind {kind}", "leave it out, or give --plot-kind law")
+    return fits.fit_figure(fit, kind, against=options["against"] or "", coverage=options["ci"], theme=theme)
 
 
 def _formula(formula: str | None, preset: str | None) -> str | None:

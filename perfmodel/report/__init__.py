@@ -1,0 +1,1 @@
+"""Reports: figures of predictions, comparisons, fits and validations."""
