@@ -20,7 +20,9 @@ FLOOR = 0.02
 #: Least factor above the slow ones of the rest.
 FACTOR = 1.3
 #: Rows that a sequence needs, and an epoch within it.
-LEAST, LEAST_EPOCH = 6, 3
+LEAST, LEAST_EPOCH = 3, 3
+#: Below so many rows spread says little: there, a cold row takes `FACTOR_FEW` times the longest of the rest.
+FEW, FACTOR_FEW = 6, 3.0
 #: Share of a run's rows that follow each other in the table.
 FOLLOW = 0.9
 #: Rows at a start that may be cold.
@@ -33,7 +35,8 @@ def check_cold(frame: Any) -> tuple[Mask, tuple[Finding, ...]]:
     A run is the rows of one file at equal settings in their order, where they follow each other or state their epochs
     (the rows of a table of results have no first one). Its first rows, and the first of each of its epochs,
     are cold when their step, loading or image time lies above both: the median + 5 robust standard deviations of log
-    time (median absolute deviation, at least 2 %), and 1.3 times what 95 % of the run's other rows take at most.
+    time (median absolute deviation, at least 2 %), and 1.3 times what 95 % of the run's other rows take at most; in a
+    run of fewer than six rows, three times the longest of the others.
 
     Returns
     -------
@@ -69,8 +72,9 @@ def _cold_rows(logs: Floats, epoch: Floats) -> list[tuple[int, float]]:
     if len(rest) < LEAST - 1:
         return []
     middle = float(np.median(rest))
+    few = float(np.max(rest)) + np.log(FACTOR_FEW) if len(logs) < FEW else -np.inf
     far = middle + FAR * max(robust_sd(rest), FLOOR)
-    limit = max(far, max(middle, float(np.quantile(rest, 0.95))) + np.log(FACTOR))
+    limit = max(far, max(middle, float(np.quantile(rest, 0.95))) + np.log(FACTOR), few)
     cold: list[tuple[int, float]] = []
     for lead in leads:
         above = logs[lead] > limit

@@ -19,6 +19,8 @@ CHANGE = 1.0
 ALPHA = 0.01
 #: Rows named at most.
 MOST = 5
+#: Rows beyond the columns from which a single row can be judged.
+LEAST_FREE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,10 @@ def check_rows_influence(design: Design, residuals: Floats, leverage: Floats | N
     """Warn of rows on which the fit rests.
 
     Their Cook's distance lies above the median of F(p, n - p), or they move a coefficient by more than its standard
-    error.
+    error. Silent where fewer rows than `LEAST_FREE` are free: each of so few decides a fit.
     """
     n, p = design.x.shape
-    if n <= p + 1 or not independent(design.x).all() or _negligible(design, residuals):
+    if n <= p + LEAST_FREE or not independent(design.x).all() or _negligible(design, residuals):
         return ()
     from scipy.stats import f
 

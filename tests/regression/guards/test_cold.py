@@ -79,3 +79,20 @@ def test_a_loader_with_many_slow_batches_has_no_cold_row(log_table: Make) -> Non
     frame = log_table()
     frame.loc[::5, "data_ms"] *= 20.0
     assert not check_cold(frame)[0].any()
+
+
+def short(log_table: Make, data_ms: list[float]) -> Any:
+    frame = log_table().head(4).reset_index(drop=True)
+    frame["data_ms"] = data_ms
+    return frame
+
+
+def test_mistake_1_is_found_in_a_short_log_too(log_table: Make) -> None:
+    """Four rows, the first a thousand times the others: start-up of the loader, not another unit."""
+    checked = check_rows(short(log_table, [2101.0, 2.0, 2.0, 3.0]), "log(data_ms)")
+    assert checked.keep.tolist() == [False, True, True, True]
+    assert [one.guard for one in checked.findings] == ["cold"]
+
+
+def test_a_short_run_that_merely_varies_has_no_cold_row(log_table: Make) -> None:
+    assert check_rows(short(log_table, [5.0, 2.0, 2.0, 3.0]), "log(data_ms)").keep.all()
