@@ -1,0 +1,194 @@
+"""Read what a page is made of: documents of the verbs, recognised by what is in them, or tables of measured rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from perfmodel.errors import InputError, TableError
+from perfmodel.report.sections import PARTS, Part, Types
+
+_TYPE_NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+NUMBER: Types = (int, float)
+#: Two or more steps of a path from the root of a file system or a home, with the last one kept.
+_PATH = re.compile(r"(?<![\w.:/])(?:~[\w.-]*|[A-Za-z]:)?[/\\](?:[^/\\\s\"']+[/\\])+(?=[^/\\\s\"']+)")
+_HOME = re.compile(r"[/\\](?:home|Users)[/\\][^/\\\s\"']+(?=[\s\"']|$)")
+#: Keys whose text is a path and nothing else.
+_FILES = frozenset({"file", "files", "folder", "path"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document.
+
+    Attributes
+    ----------
+    name : str
+        Base name of its file; ``standard input`` for that.
+    sha256 : str
+        Of the file's bytes.
+    part : Part
+    content : mapping
+        The document, with paths cut to their last step.
+    """
+
+    name: str
+    sha256: str
+    part: Part
+    content: Mapping[str, Any]
+
+
+def read_documents(inputs: Sequence[str | Path]) -> tuple[Document, ...]:
+    """Read files in the order given; ``-`` is standard input.
+
+    Raises
+    ------
+    InputError
+        When a file is none of the verbs' documents, is broken, or is of a newer schema than this version reads.
+    TableError
+        When a file cannot be read.
+    """
+    if not inputs:
+        raise InputError("a report needs an input", "give a --json document or a table of runs")
+    return tuple(document for one in inputs for document in _read(one))
+
+
+def _read(source: str | Path) -> list[Document]:
+    name, raw = read_bytes(source)
+    if not is_json(raw):
+        from perfmodel.report.tables import table_documents
+
+        return table_documents(name, raw, source)
+    digest = hashlib.sha256(raw).hexdigest()
+    return [recognise(content, name=name, sha256=digest) for content in _parsed(raw, name)]
+
+
+def read_bytes(source: str | Path) -> tuple[str, bytes]:
+    """Base name and bytes of a file or of standard input."""
+    if str(source) == "-":
+        return "standard input", sys.stdin.buffer.read()
+    path = Path(source)
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise TableError(f"cannot read {source}: {error.strerror}", "give a file that exists") from None
+
+
+def is_json(raw: bytes) -> bool:
+    """Whether bytes are meant as JSON: the first sign is a brace or a bracket."""
+    return raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+
+
+def _parsed(raw: bytes, name: str) -> Iterator[Any]:
+    """All values of a file: one document, or several one after another."""
+
+    def refuse(word: str) -> NoReturn:
+        raise ValueError(f"{word} is no JSON")
+
+    decoder = json.JSONDecoder(parse_constant=refuse)
+    try:
+        text, at = raw.decode("utf-8-sig").strip(), 0
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            yield value
+            at += len(text[at:]) - len(text[at:].lstrip())
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"{name} is not readable as JSON: {reason}", "write it again with --json") from None
+
+
+def recognise(content: Any, *, name: str, sha256: str = "") -> Document:
+    """Find out what a document is, and check that all that a section needs is there.
+
+    Raises
+    ------
+    InputError
+        When it is none of the verbs' documents, lacks something, or has a newer schema.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"{name} holds {_kind_of(content)}, not a document of a verb", _REMEDY)
+    part = _part_of(content, name)
+    version = content.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InputError(f"{name} ({part.verb}) lacks schema_version", f"write it again with perfmodel {part.verb} --json")
+    if not 1 <= version <= part.schema_version:
+        raise InputError(
+            f"{name} ({part.verb}) has schema_version {version}, and this perfmodel reads up to {part.schema_version}",
+            "update perfmodel, or write the document with this version",
+        )
+    for path, types in part.needed.items():
+        _check(content, path, types, f"{name} ({part.verb})")
+    return Document(name=name, sha256=sha256, part=part, content=without_paths(content))
+
+
+_REMEDY = "give what --json of a verb prints, or a table of runs"
+
+
+def _part_of(content: Mapping[str, Any], name: str) -> Part:
+    for part in PARTS:
+        if content.get("kind") == part.kind:
+            return part
+    found = [part for part in PARTS if all(_is(content.get(key), types) for key, types in part.marks.items())]
+    if found:
+        return max(found, key=lambda part: len(part.marks))
+    near = max(PARTS, key=lambda part: sum(key in content for key in part.marks) / len(part.marks))
+    lacking = [key for key, types in near.marks.items() if not _is(content.get(key), types)]
+    if len(lacking) == len(near.marks):
+        raise InputError(f"{name} is no document that this perfmodel knows", _REMEDY)
+    wanted = ", ".join(f"{key} ({_type_names(near.marks[key])})" for key in lacking)
+    raise InputError(f"{name} looks like a document of {near.verb} but lacks {wanted}", _REMEDY)
+
+
+def _check(value: Any, path: str, types: Types, where: str) -> None:
+    """Follow a dotted path; ``?`` after a name lets null pass, ``[]`` goes into each item of a list."""
+    head, _, rest = path.partition(".")
+    plain = head.rstrip("?").removesuffix("[]")
+    if not isinstance(value, dict) or plain not in value:
+        raise InputError(f"{where} lacks {plain}", "it is cut short or not from perfmodel: write it again with --json")
+    found = value[plain]
+    if head.endswith("?") and found is None:
+        return
+    items = found if "[]" in head and isinstance(found, list) else [found]
+    if "[]" in head and not isinstance(found, list):
+        raise InputError(f"{where}: {plain} is {_kind_of(found)}, not a list", "write it again with --json")
+    for at, item in enumerate(items):
+        place = f"{where}: {plain}[{at}]" if "[]" in head else where
+        if rest:
+            _check(item, rest, types, place)
+        elif not _is(item, types):
+            reason = f"{place}: {plain} is {_kind_of(item)}, not {_type_names(types)}"
+            raise InputError(reason, "write it again with --json")
+
+
+def _is(value: Any, types: Types) -> bool:
+    allowed = types if isinstance(types, tuple) else (types,)
+    if isinstance(value, bool):
+        return bool in allowed
+    if isinstance(value, float) and abs(value) == float("inf"):
+        return False
+    return isinstance(value, (*allowed, int) if float in allowed else allowed)
+
+
+def _type_names(types: Types) -> str:
+    return " or ".join(_TYPE_NAMES[one] for one in (types if isinstance(types, tuple) else (types,)))
+
+
+def _kind_of(value: Any) -> str:
+    return "null" if value is None else _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def without_paths(value: Any, key: str = "") -> Any:
+    """The same value with every path in a text cut to its last step, so that no folder or user name is published."""
+    if isinstance(value, str):
+        if key in _FILES:
+            return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
+        return _PATH.sub("", _HOME.sub("~", value))
+    if isinstance(value, dict):
+        return {without_paths(name): without_paths(item, name) for name, item in value.items()}
+    return [without_paths(item, key) for item in value] if isinstance(value, list) else value
