@@ -1,4 +1,4 @@
-"""Reports: one self-contained page that answers the reader's question, with figures, tables, data and provenance."""
+"""Reports: figures, and one self-contained page that answers the reader's question with them."""
 
 from __future__ import annotations
 
