@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,12 +36,20 @@ class Document:
     part : Part
     content : mapping
         The document, with paths cut to their last step.
+    beside : mapping
+        What figures need and the document does not hold: rows of a table that was read for this page.
     """
 
     name: str
     sha256: str
     part: Part
     content: Mapping[str, Any]
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, value: Any, needed: Mapping[str, Types], where: str) -> None:
+        """Check a piece of the document as `recognise` checks all of it."""
+        for path, types in needed.items():
+            _check(value, path, types, f"{self.name} ({self.part.verb}): {where}")
 
 
 def read_documents(inputs: Sequence[str | Path]) -> tuple[Document, ...]:

@@ -21,6 +21,7 @@ from perfmodel.report.content import Child, Html, Limits, Section, join, listing
 from perfmodel.report.documents import Document, read_documents
 from perfmodel.report.provenance import provenance
 from perfmodel.report.sections import PARTS
+from perfmodel.report.themes import THEMES
 
 SCHEMA_VERSION = 1
 #: Most bytes of a page.
@@ -169,7 +170,7 @@ def _left_out(sections: Sequence[Section]) -> Html | None:
 
 
 def _document(title: str, summary: Sequence[str], main: Sequence[Child], sections: Sequence[Section], data: str) -> str:
-    style, script = (resource(name) for name in ("page.css", "page.js"))
+    style, script = f"{theme_rules()}\n{resource('page.css')}", resource("page.js")
     rules = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -204,6 +205,14 @@ def _contents(sections: Sequence[Section]) -> Html:
 def _footer() -> Html:
     made = datetime.now(UTC).date().isoformat()
     return tag("footer", tag("p", f"Made by perfmodel {__version__} on {made}. This page loads nothing and sends nothing."))
+
+
+def theme_rules() -> str:
+    """Colours of the figures' themes as custom properties of the page."""
+    light, dark = (
+        "".join(f"{name}:{colour};" for name, colour in THEMES[name_of].variables().items()) for name_of in ("light", "dark")
+    )
+    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
 
 
 def _hash(text: str) -> str:

@@ -68,7 +68,9 @@ class _View:
     def answer(self, setting: Setting) -> tuple[str, ...]:
         precision, batch, blocks = setting
         cards = f", {self.cards} cards" if self.cards > 1 else ""
-        job = f"{self.unit} of {work({**self.workload, 'blocks': blocks})} in {precision} at batch {batch}{cards}"
+        size = self.workload.get("dataset_size") if self.grid.unit == "epoch" else None
+        unit = f"an epoch ({count(size, 'sample')})" if isinstance(size, int) else self.unit
+        job = f"{unit} of {work({**self.workload, 'blocks': blocks})} in {precision} at batch {batch}{cards}"
         found = self.grid.candidates(setting)
         return answer(rank(found), job) if found else (f"None of these cards has {precision}.",)
 
@@ -120,6 +122,7 @@ class _View:
             return None
         axes = [axis for axis in ("batch", "blocks") if len(self.grid.axes[axis]) > 1]
         content = self.document.content
+        return None  # TODO
         return join(*(drawn(f"{self.name}-by-{axis}", "scaling", "scaling_figure", content, along=axis) for axis in axes))
 
     def _points(self) -> Html:
