@@ -23,16 +23,22 @@ _HOME = re.compile(r"[/\\](?:home|Users)[/\\][^/\\\s\"']+(?=[\s\"']|$)")
 _FILES = frozenset({"file", "files", "folder", "path"})
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file: its base name, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """One document.
 
     Attributes
     ----------
-    name : str
-        Base name of its file; ``standard input`` for that.
-    sha256 : str
-        Of the file's bytes.
+    sources : tuple of Source
+        Where it was read; several for tables that were read as one.
     part : Part
     content : mapping
         The document, with paths cut to their last step.
@@ -40,11 +46,20 @@ class Document:
         What figures need and the document does not hold: rows of a table that was read for this page.
     """
 
-    name: str
-    sha256: str
+    sources: tuple[Source, ...]
     part: Part
     content: Mapping[str, Any]
     beside: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Base name of its file, or of the first and how many more there are."""
+        return named([one.name for one in self.sources])
+
+    @property
+    def made_by(self) -> str:
+        """What wrote it."""
+        return "table of runs" if self.beside else f"perfmodel {self.part.verb}"
 
     def check(self, value: Any, needed: Mapping[str, Types], where: str) -> None:
         """Check a piece of the document as `recognise` checks all of it."""
@@ -52,38 +67,66 @@ class Document:
             _check(value, path, types, f"{self.name} ({self.part.verb}): {where}")
 
 
-def read_documents(inputs: Sequence[str | Path]) -> tuple[Document, ...]:
-    """Read files in the order given; ``-`` is standard input.
+def named(names: Sequence[str]) -> str:
+    """``a.csv``, or ``a.csv and 3 more``."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def read_documents(
+    inputs: Sequence[str | Path], *, known: Mapping[str, object] | None = None, salvage: bool = False
+) -> tuple[Document, ...]:
+    """Read files in the order given; ``-`` is standard input. All tables of runs are read as one.
+
+    Parameters
+    ----------
+    inputs : sequence of paths
+        A table may carry settings, ``FILE@gpu=v100``.
+    known, salvage
+        For the tables; see `perfmodel.runs.gather.gather_runs`.
 
     Raises
     ------
     InputError
         When a file is none of the verbs' documents, is broken, or is of a newer schema than this version reads.
     TableError
-        When a file cannot be read.
+        When a file cannot be read, or is no table either.
     """
     if not inputs:
         raise InputError("a report needs an input", "give a --json document or a table of runs")
-    return tuple(document for one in inputs for document in _read(one))
-
-
-def _read(source: str | Path) -> list[Document]:
-    name, raw = read_bytes(source)
-    if not is_json(raw):
+    documents: list[Document] = []
+    tables: list[tuple[str | Path, bytes]] = []
+    for one in inputs:
+        raw = read_bytes(one)
+        if is_json(raw):
+            source = Source(base_name(one), hashlib.sha256(raw).hexdigest())
+            documents += [recognise(content, source) for content in _parsed(raw, source.name)]
+        else:
+            tables.append((one, raw))
+    if tables:
         from perfmodel.report.tables import table_documents
 
-        return table_documents(name, raw, source)
-    digest = hashlib.sha256(raw).hexdigest()
-    return [recognise(content, name=name, sha256=digest) for content in _parsed(raw, name)]
+        documents += table_documents(tables, known=known, salvage=salvage)
+    return tuple(documents)
 
 
-def read_bytes(source: str | Path) -> tuple[str, bytes]:
-    """Base name and bytes of a file or of standard input."""
+def path_of(source: str | Path) -> Path:
+    """The file of an input, without the settings that it may carry."""
+    from perfmodel.runs.settings import split_input
+
+    return split_input(source)[0]
+
+
+def base_name(source: str | Path) -> str:
+    """What a page calls an input."""
+    return "standard input" if str(source) == "-" else path_of(source).name
+
+
+def read_bytes(source: str | Path) -> bytes:
+    """Bytes of a file or of standard input."""
     if str(source) == "-":
-        return "standard input", sys.stdin.buffer.read()
-    path = Path(source)
+        return sys.stdin.buffer.read()
     try:
-        return path.name, path.read_bytes()
+        return path_of(source).read_bytes()
     except OSError as error:
         raise TableError(f"cannot read {source}: {error.strerror}", "give a file that exists") from None
 
@@ -111,7 +154,7 @@ def _parsed(raw: bytes, name: str) -> Iterator[Any]:
         raise InputError(f"{name} is not readable as JSON: {reason}", "write it again with --json") from None
 
 
-def recognise(content: Any, *, name: str, sha256: str = "") -> Document:
+def recognise(content: Any, *sources: Source, beside: Mapping[str, Any] | None = None) -> Document:
     """Find out what a document is, and check that all that a section needs is there.
 
     Raises
@@ -119,6 +162,7 @@ def recognise(content: Any, *, name: str, sha256: str = "") -> Document:
     InputError
         When it is none of the verbs' documents, lacks something, or has a newer schema.
     """
+    name = named([one.name for one in sources])
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {_kind_of(content)}, not a document of a verb", _REMEDY)
     part = _part_of(content, name)
@@ -132,7 +176,7 @@ def recognise(content: Any, *, name: str, sha256: str = "") -> Document:
         )
     for path, types in part.needed.items():
         _check(content, path, types, f"{name} ({part.verb})")
-    return Document(name=name, sha256=sha256, part=part, content=without_paths(content))
+    return Document(sources=sources, part=part, content=without_paths(content), beside=beside or {})
 
 
 _REMEDY = "give what --json of a verb prints, or a table of runs"

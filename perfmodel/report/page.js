@@ -76,7 +76,7 @@
     const prices = comparison.axes.gpu.map((_, gpu) => documentPrice(comparison, gpu));
     const typed = new Set();
     const unit = comparison.unit === "epoch" ? "an epoch" : "1000 samples";
-    const coverage = `${Math.round(100 * comparison.coverage)} %`;
+    const coverage = `${Math.round(100 * comparison.coverage)}\u00a0%`;
 
     const chosen = (axis) => (form.elements[axis] ? Number(form.elements[axis].value) : 0);
     const setting = () => comparison.order.slice(1).map(chosen);

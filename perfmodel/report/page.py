@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -18,7 +18,7 @@ from typing import Any
 from perfmodel import __version__
 from perfmodel.errors import FailureError, InputError
 from perfmodel.report.content import Child, Html, Limits, Section, join, listing, tag
-from perfmodel.report.documents import Document, read_documents
+from perfmodel.report.documents import Document, path_of, read_documents
 from perfmodel.report.provenance import provenance
 from perfmodel.report.sections import PARTS
 from perfmodel.report.themes import THEMES
@@ -61,7 +61,7 @@ class Page:
         """
         target = Path(path)
         for one in self.inputs:
-            if str(one) != "-" and _same(target, Path(one)):
+            if str(one) != "-" and _same(target, path_of(one)):
                 raise InputError(f"{path} is an input of this report", "write the page to another file with -o")
         try:
             write_whole(target, self.html.encode())
@@ -96,7 +96,14 @@ def write_whole(target: Path, raw: bytes) -> None:
         raise
 
 
-def build(inputs: Sequence[str | Path] | str | Path, *, title: str | None = None, limit: int = LIMIT) -> Page:
+def build(
+    inputs: Sequence[str | Path] | str | Path,
+    *,
+    title: str | None = None,
+    known: Mapping[str, object] | None = None,
+    salvage: bool = False,
+    limit: int = LIMIT,
+) -> Page:
     """Make one page of documents and tables.
 
     Parameters
@@ -105,6 +112,8 @@ def build(inputs: Sequence[str | Path] | str | Path, *, title: str | None = None
         Documents that a verb's ``--json`` printed, and tables of runs; ``-`` is standard input.
     title : str, optional
         The heading; by default it says what the page is about.
+    known, salvage
+        For tables of runs; see `perfmodel.runs.gather.gather_runs`.
     limit : int
         Most bytes; tables and data get shorter until the page fits, and the page says what it leaves out.
 
@@ -114,7 +123,7 @@ def build(inputs: Sequence[str | Path] | str | Path, *, title: str | None = None
         When an input is not understood.
     """
     sources = (inputs,) if isinstance(inputs, str | Path) else tuple(inputs)
-    documents = read_documents(sources)
+    documents = read_documents(sources, known=known, salvage=salvage)
     limits = Limits()
     for _ in range(_TRIES):
         page = _assembled(documents, limits, title)
@@ -129,17 +138,17 @@ def _assembled(documents: Sequence[Document], limits: Limits, title: str | None)
     ordered = sorted(documents, key=lambda one: order[one.part.module])
     groups = [list(group) for _, group in groupby(ordered, key=lambda one: one.part.module)]
     sections = [group[0].part.section(group, limits) for group in groups]
-    summary = tuple(" ".join(said) for section in sections for said in section.summary)
+    summary = tuple(" ".join(filter(None, said)) for section in sections for said in section.summary)
     heading = title or " and ".join(dict.fromkeys(section.title for section in sections))
     data = _data(groups, sections)
-    main = [_lead(sections, heading), *map(_section, range(len(sections)), sections), _left_out(sections), provenance(ordered)]
+    main = [_lead(sections, heading), *_bodies(sections), _left_out(sections), provenance(ordered)]
     return Page(title=heading, summary=summary, html=_document(heading, summary, main, sections, data))
 
 
 def _data(groups: Sequence[Sequence[Document]], sections: Sequence[Section]) -> str:
     """The data of the page as JSON that may stand in a script element: no sign in it can end one."""
     inputs = [
-        {"name": one.name, "sha256": one.sha256, "kind": one.part.kind, "document": kept}
+        {"sources": [vars(source) for source in one.sources], "kind": one.part.kind, "document": kept}
         for group, section in zip(groups, sections, strict=True)
         for one, kept in zip(group, section.data, strict=True)
     ]
@@ -151,13 +160,21 @@ def _data(groups: Sequence[Sequence[Document]], sections: Sequence[Section]) -> 
 def _lead(sections: Sequence[Section], heading: str) -> Html:
     """The answers: the first sentence of each large, what follows from it small."""
     answers = [said for section in sections for said in section.summary]
-    parts = [join(tag("p", said[0], class_="answer"), tag("p", " ".join(said[1:])) if said[1:] else None) for said in answers]
+    parts = [
+        join(tag("p", said[0], class_="answer"), tag("p", " ".join(filter(None, said[1:]))) if said[1:] else None)
+        for said in answers
+    ]
     return tag("header", tag("h1", heading), *parts, id="answer", tabindex=-1)
 
 
-def _section(at: int, section: Section) -> Html:
-    name = f"section-{at + 1}"
-    return tag("section", tag("h2", section.title, id=f"{name}-title"), section.body, id=name, aria_labelledby=f"{name}-title")
+def _bodies(sections: Sequence[Section]) -> list[Html]:
+    """The sections under their titles; a section that is alone has its title in the heading of the page."""
+    found = []
+    for at, section in enumerate(sections, start=1):
+        title = section.title if len(sections) > 1 else "The numbers"
+        heading = tag("h2", title, id=f"section-{at}-title")
+        found.append(tag("section", heading, section.body, id=f"section-{at}", aria_labelledby=f"section-{at}-title"))
+    return found
 
 
 def _left_out(sections: Sequence[Section]) -> Html | None:

@@ -6,30 +6,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from perfmodel import __version__
-from perfmodel.report.content import Column, Html, join, listing, pairs, table, tag
+from perfmodel.report.content import Column, Html, join, listing, table, tag
 from perfmodel.report.documents import Document
 
 
 def provenance(documents: Sequence[Document]) -> Html:
     """Make the last section of the page."""
-    rows = [[one.name, f"perfmodel {one.part.verb}", str(one.content["schema_version"]), one.sha256] for one in documents]
+    rows = list(
+        dict.fromkeys(
+            (source.name, one.made_by, str(one.content["schema_version"]), source.sha256)
+            for one in documents
+            for source in one.sources
+        )
+    )
     columns = [Column(title=title, number=False) for title in ("Input", "Made by", "Schema", "SHA-256 of its bytes")]
-    facts = [("perfmodel", __version__), *_coefficients(documents)]
     button = tag("button", "Download the data as JSON", type="button", id="download", hidden=True)
     data = tag("p", "All data of this page is in it as JSON, in the script element whose id is “data”.")
-    inner = join(table("inputs", "Inputs of this page", columns, rows), pairs(facts), data, button, listing(_notes()))
+    inner = join(table("inputs", "Inputs of this page", columns, rows), listing(_notes(documents)), data, button)
     title = tag("h2", "Where this comes from", id="provenance-title")
     return tag("section", title, inner, id="provenance", aria_labelledby="provenance-title")
 
 
-def _coefficients(documents: Iterable[Document]) -> list[tuple[str, str]]:
+def _coefficients(documents: Iterable[Document]) -> list[str]:
     """What each set of coefficients that answered was fitted to; said once."""
-    found: dict[str, None] = {}
-    for one in documents:
-        model = one.content.get("model")
-        if isinstance(model, Mapping):
-            found[_said(model)] = None
-    return [("coefficients", text) for text in found]
+    models = [one.content.get("model") for one in documents]
+    return list(dict.fromkeys(f"Coefficients: {_said(model)}." for model in models if isinstance(model, Mapping)))
 
 
 def _said(model: Mapping[str, Any]) -> str:
@@ -45,10 +46,11 @@ def _said(model: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _notes() -> list[str]:
+def _notes(documents: Sequence[Document]) -> list[str]:
     return [
-        "A “90 % interval” is meant to hold nine of ten measured times.",
+        f"Page by perfmodel {__version__}.",
+        *_coefficients(documents),
+        "A 90 % interval is meant to hold nine of ten measured times.",
         "The chance that one card beats another takes the errors of the two predictions as independent. They share much, "
         "so a difference that is called sure here is sure.",
-        "The same data in the same version of perfmodel gives the same page.",
     ]

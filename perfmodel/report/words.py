@@ -15,6 +15,8 @@ GRADES = {
 }
 UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"), (float("inf"), 1 / 3600, "h"))
 _SPOKEN = {"µs": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours"}
+#: A space that no line ends at.
+_GAP = "\u00a0"
 _MODELS = {"cyclegan": "CycleGAN"}
 
 
@@ -61,8 +63,8 @@ def percent(share: float) -> str:
     """``90 %``, or with more digits near 0 and 100 where they tell something."""
     rounded = 100 * share
     if 99 < rounded < 100:
-        return "over 99 %"
-    return "under 1 %" if 0 < rounded < 1 else f"{rounded:.0f} %"
+        return f"over 99{_GAP}%"
+    return f"under 1{_GAP}%" if 0 < rounded < 1 else f"{rounded:.0f}{_GAP}%"
 
 
 def model_name(model: str) -> str:
@@ -88,7 +90,7 @@ def listed(names: Sequence[str], last: str = "and") -> str:
 
 def count(n: int, what: str, plural: str = "") -> str:
     """``1 row``, ``2 rows``, ``12 345 rows``."""
-    return f"{n:,} ".replace(",", " ") + (what if n == 1 else plural or f"{what}s")
+    return f"{n:,}".replace(",", _GAP) + " " + (what if n == 1 else plural or f"{what}s")
 
 
 @lru_cache(maxsize=1)

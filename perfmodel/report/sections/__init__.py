@@ -80,6 +80,7 @@ PARTS: list[Part] = [
         marks={"resolved": int, "unresolved": dict, "groups": list, "overall": dict},
         module=f"{_HERE}.validations",
     ),
+    Part(kind="runs", verb="report", marks={"kind": str, "boxes": list}, module=f"{_HERE}.runs"),
     Part(kind="gpus", verb="gpus list", marks={"gpus": list}, module=f"{_HERE}.cards"),
     Part(kind="gpu", verb="gpus show", marks={"gpu": dict}, module=f"{_HERE}.cards"),
     Part(
