@@ -17,7 +17,7 @@ Mask = npt.NDArray[np.bool_]
 FAR = 5.0
 #: Standard deviation of log time that repeats have at least: 2 %, the noise of identical machines.
 FLOOR = 0.02
-#: Least factor above the median.
+#: Least factor above the slow ones of the rest.
 FACTOR = 1.3
 #: Rows that a sequence needs, and an epoch within it.
 LEAST, LEAST_EPOCH = 6, 3
@@ -29,8 +29,8 @@ def check_cold(frame: Any) -> tuple[Mask, tuple[Finding, ...]]:
     """Find rows that are cold: those the log says are, and first rows far above the rest of their run.
 
     A run is the rows of one file at equal settings in their order. Its first rows, and the first of each of its epochs,
-    are cold when their step, loading or image time lies above all of these: median + 5 robust standard deviations of
-    log time (median absolute deviation, at least 2 %), 1.3 times the median, and 95 % of the run's other rows.
+    are cold when their step, loading or image time lies above both: the median + 5 robust standard deviations of log
+    time (median absolute deviation, at least 2 %), and 1.3 times what 95 % of the run's other rows take at most.
 
     Returns
     -------
@@ -60,7 +60,8 @@ def _cold_rows(logs: Floats, epoch: Floats) -> list[tuple[int, float]]:
     if len(rest) < LEAST - 1:
         return []
     middle = float(np.median(rest))
-    limit = max(middle + max(FAR * max(robust_sd(rest), FLOOR), np.log(FACTOR)), float(np.quantile(rest, 0.95)))
+    far = middle + FAR * max(robust_sd(rest), FLOOR)
+    limit = max(far, max(middle, float(np.quantile(rest, 0.95))) + np.log(FACTOR))
     cold: list[tuple[int, float]] = []
     for lead in leads:
         above = logs[lead] > limit

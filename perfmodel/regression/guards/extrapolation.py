@@ -52,7 +52,7 @@ def _variables(design: Design) -> tuple[str, ...]:
 
 
 def _is_number(frame: Any, name: str) -> bool:
-    return bool(np.issubdtype(frame[name].dtype, np.number))
+    return frame[name].dtype.kind in "fiub"
 
 
 def _range(design: Design, new: Any, name: str) -> tuple[Any, str]:

@@ -76,6 +76,11 @@ def check_rank(design: Design) -> tuple[Finding, ...]:
     told = "; ".join(equation(design, one) for one in found[:4])
     more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
     columns = tuple(dict.fromkeys(design.names[at] for one in found for at in (one.column, *one.others)))
+    dummies = [
+        f"{names} take {distinct} distinct rows of values, so they are {counted(distinct - 1, 'dummy variable')}"
+        for names, _, distinct in _disguised(design, found)
+    ]
+    hidden = f" ({'; '.join(dummies)})" if dummies else ""
     rank = p - len(found)
     head = f"{counted(p, 'column')} carry only {rank} independent {'one' if rank == 1 else 'ones'}: "
     if p > n:
@@ -84,7 +89,7 @@ def check_rank(design: Design) -> tuple[Finding, ...]:
         Finding(
             guard="rank",
             severity="refuse",
-            text=f"{head}{told}{more}{_disguised(design, found)}",
+            text=f"{head}{told}{more}{hidden}",
             remedy=_remedy(design, found),
             columns=tuple(name for name in columns if name != "Intercept"),
         ),
@@ -123,22 +128,20 @@ def _where(design: Design, name: str) -> str:
     return " on this card" if cards == 1 else f" on these {cards} cards"
 
 
-def _disguised(design: Design, found: tuple[Alias, ...]) -> str:
-    """Words for columns that together take few distinct values: dummy variables in disguise."""
+def _disguised(design: Design, found: tuple[Alias, ...]) -> list[tuple[str, int, int]]:
+    """Columns that together take few distinct rows of values, with their number and that of the distinct rows."""
     told = []
     for block in _blocks(design.x, [at for one in found for at in (one.column, *one.others)], design.names):
         distinct = len(np.unique(design.x[:, block], axis=0))
-        if len(block) > distinct - 1 and distinct > 1 and len(block) > 1:
-            names = listed((design.names[at] for at in block), most=5)
-            dummies = counted(distinct - 1, "dummy variable")
-            told.append(f"{names} take {distinct} distinct rows of values, so they are {dummies}")
-    return f" ({'; '.join(told)})" if told else ""
+        if len(block) > distinct - 1 >= 1 and len(block) > 1:
+            told.append((listed((design.names[at] for at in block), most=5), len(block), distinct))
+    return told
 
 
 def _blocks(x: Floats, columns: list[int], names: tuple[str, ...]) -> list[list[int]]:
     """Columns that split the rows alike."""
     blocks: dict[bytes, list[int]] = {}
-    for at in dict.fromkeys(columns):
+    for at in sorted(set(columns)):
         if names[at] == "Intercept":
             continue
         _, first, inverse = np.unique(x[:, at], return_index=True, return_inverse=True)
@@ -158,6 +161,10 @@ def _remedy(design: Design, found: tuple[Alias, ...]) -> str:
             f"measure {'a card' if len(found) == 1 else f'{len(found)} more cards'} on which they do not move together"
         )
         return f"{out}, or {measured}{f', such as {listed(cards)}' if cards else ''}"
+    blocks = _disguised(design, found)
+    if blocks:
+        wanted = "; ".join(f"at least {size + 1} distinct rows of {names}" for names, size, _ in blocks)
+        return f"{out}, or measure {wanted}: no claim about unseen ones can be made from these"
     free = [name for one in found for name in _free(design, one)]
     return (
         f"{out}, or add rows in which {listed(free)} differ{'s' if len(set(free)) == 1 else ''} while the others stay"

@@ -1,0 +1,153 @@
+"""Prediction from an estimate: the mean's interval and the interval of a new measurement, kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel.errors import InputError
+from perfmodel.regression.design import Finding
+from perfmodel.regression.estimators import RESIDUAL_LEVELS, Estimate
+from perfmodel.regression.formula import Formula
+from perfmodel.regression.matrix import Levels, back, known_values, law, linear_matrix
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPrediction:
+    """What a fit says of m rows, in the unit of the measured column (ms for times).
+
+    Attributes
+    ----------
+    mean : array (m,)
+        The fitted value. Of a fit to log times it is the median of a measurement, back-transformed, not the mean; of
+        quantile regression it is that quantile.
+    mean_low, mean_high : array (m,)
+        Where that fitted value may lie.
+    low, high : array (m,)
+        Where one new measurement may lie; never narrower.
+    coverage : float
+        Of both intervals.
+    findings : tuple of Finding
+        Such as that a row lies outside of what was measured.
+    """
+
+    mean: Floats
+    mean_low: Floats
+    mean_high: Floats
+    low: Floats
+    high: Floats
+    coverage: float
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        """Return m."""
+        return len(self.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form: lists of length m."""
+        names = ("mean", "mean_low", "mean_high", "low", "high")
+        return {
+            **{name: getattr(self, name).tolist() for name in names},
+            "coverage": self.coverage,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+def check_coverage(coverage: float) -> None:
+    """Refuse a coverage that is no probability."""
+    if not 0.0 < coverage < 1.0:
+        raise InputError(f"coverage must lie between 0 and 1, not {coverage}", "give such as 0.9")
+
+
+def check_complete(formula: Formula, frame: Any) -> None:
+    """Refuse rows that lack a variable of the formula."""
+    for name in formula.names:
+        if name not in frame.columns or not known_values(frame, name).all():
+            known = known_values(frame, name) if name in frame.columns else np.zeros(len(frame), dtype=bool)
+            where = f" in row {int(np.flatnonzero(~known)[0])}" if len(frame) > 1 and len(known) else ""
+            raise InputError(f"no value of {name}{where}", f"the fit needs {', '.join(formula.names)}")
+
+
+def forecast(
+    formula: Formula,
+    levels: Levels,
+    estimate: Estimate,
+    frame: Any,
+    *,
+    coverage: float,
+    groups: npt.NDArray[np.object_] | None = None,
+    weights: Floats | None = None,
+) -> FitPrediction:
+    """Predict rows.
+
+    Parameters
+    ----------
+    formula, levels, estimate
+        Of the fit.
+    frame : pandas.DataFrame (m rows)
+        Variables.
+    coverage : float
+    groups : array (m,), optional
+        Mixed effects: group of each row. A known group's own effect is added; an unknown one widens the interval of a
+        measurement by the spread between groups.
+    weights : array (m,), optional
+        Weight of each row's measurement, 1 by default.
+    """
+    centre, slopes = _centre(formula, levels, estimate, frame)
+    variance = np.einsum("ij,jk,ik->i", slopes, estimate.covariance, slopes)
+    effect, known, spread = _groups(estimate, groups, len(frame))
+    sure = _t(coverage, estimate.degrees) * np.sqrt(np.maximum(variance, 0.0) + known)
+    lower, upper = _measured(estimate, coverage, spread, weights)
+    centre = centre + effect
+
+    def time(values: Floats) -> Floats:
+        return back(formula.transform, values)
+
+    return FitPrediction(
+        mean=time(centre), mean_low=time(centre - sure), mean_high=time(centre + sure),
+        low=time(centre + lower - (np.hypot(lower, sure) - np.abs(lower))),
+        high=time(centre + upper + (np.hypot(upper, sure) - np.abs(upper))), coverage=coverage,
+    )  # fmt: skip
+
+
+def _centre(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> tuple[Floats, Floats]:
+    """Fitted values (m,) and their derivatives with respect to the coefficients (m, p)."""
+    if formula.nonlinear:
+        model = law(formula, frame)
+        return model(estimate.coefficients), model.jacobian(estimate.coefficients)
+    x = linear_matrix(formula, frame, levels).x
+    return x @ estimate.coefficients, x
+
+
+def _groups(estimate: Estimate, groups: npt.NDArray[np.object_] | None, count: int) -> tuple[Floats, Floats, Floats]:
+    """Effect of each row's group, the variance it is known to, and the variance between groups where it is not known."""
+    effect, known, spread = np.zeros(count), np.zeros(count), np.full(count, estimate.group_variance)
+    if groups is None:
+        return effect, known, spread
+    for at, label in enumerate(groups):
+        if label in estimate.group_effects:
+            effect[at], known[at] = estimate.group_effects[label]
+            spread[at] = 0.0
+    return effect, known, spread
+
+
+def _measured(estimate: Estimate, coverage: float, spread: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """Distance of the ends of a measurement's interval from the fitted value, each (m,)."""
+    if len(estimate.quantiles):
+        ends = np.interp([(1 - coverage) / 2, (1 + coverage) / 2], RESIDUAL_LEVELS, estimate.quantiles)
+        return np.full(len(spread), ends[0]), np.full(len(spread), ends[1])
+    own = np.square(estimate.residual_sd) / (np.ones(len(spread)) if weights is None else weights)
+    half = _t(coverage, estimate.residual_degrees) * np.sqrt(own + spread)
+    return -half, half
+
+
+def _t(coverage: float, degrees: float) -> float:
+    stats = import_module("scipy.stats")
+    at = (1 + coverage) / 2
+    return float(stats.t.ppf(at, degrees) if np.isfinite(degrees) else stats.norm.ppf(at))
