@@ -186,15 +186,19 @@ def _part_of(content: Mapping[str, Any], name: str) -> Part:
     for part in PARTS:
         if content.get("kind") == part.kind:
             return part
-    found = [part for part in PARTS if all(_is(content.get(key), types) for key, types in part.marks.items())]
-    if found:
-        return max(found, key=lambda part: len(part.marks))
-    near = max(PARTS, key=lambda part: sum(key in content for key in part.marks) / len(part.marks))
+    near = max(PARTS, key=lambda part: (_met(content, part), _met(content, part) == len(part.marks)))
     lacking = [key for key, types in near.marks.items() if not _is(content.get(key), types)]
+    if not lacking:
+        return near
     if len(lacking) == len(near.marks):
         raise InputError(f"{name} is no document that this perfmodel knows", _REMEDY)
     wanted = ", ".join(f"{key} ({_type_names(near.marks[key])})" for key in lacking)
     raise InputError(f"{name} looks like a document of {near.verb} but lacks {wanted}", _REMEDY)
+
+
+def _met(content: Mapping[str, Any], part: Part) -> int:
+    """How many of a part's marks a document has."""
+    return sum(_is(content.get(key), types) for key, types in part.marks.items())
 
 
 def _check(value: Any, path: str, types: Types, where: str) -> None:

@@ -83,6 +83,13 @@ def work(workload: Mapping[str, Any]) -> str:
     return f"{doing} {model_name(str(workload['model']))}" + (f" ({', '.join(said)})" if said else "")
 
 
+def sentence(text: str) -> str:
+    """The text as a sentence: a capital at its start, where that is no name in a formula, and a full stop."""
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    begun = text[:1].upper() + text[1:] if first.isalpha() else text
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
+
+
 def listed(names: Sequence[str], last: str = "and") -> str:
     """``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

@@ -30,6 +30,8 @@ NEEDED: Mapping[str, Types] = {
     "rows[].evidence": str,
 }
 _LABELS = {"gpu": "GPU", "precision": "Precision", "batch": "Batch (samples on a card)", "blocks": "Residual blocks"}
+#: Cards in one figure.
+_DRAWN = 6
 #: Width and height of the drawing of an interval, and the room left at both ends.
 _WIDE, _HIGH, _ROOM = 160, 16, 6
 
@@ -104,7 +106,7 @@ class _View:
 
     def _cards(self, setting: Setting) -> Html:
         found = self.grid.candidates(setting)
-        order = sorted(found, key=lambda one: (not one.fits, one.cost is None, one.cost or 0.0, one.time_s))
+        order = _ordered(found)
         rows = [_card_row(self.grid, one, setting, found) for one in order]
         caption = f"The cards at {self.said(setting)}: time and cost of {self.unit}, {percent(self.grid.coverage)} intervals"
         columns = [
@@ -121,9 +123,17 @@ class _View:
         if not self.limits.figures:
             return None
         axes = [axis for axis in ("batch", "blocks") if len(self.grid.axes[axis]) > 1]
-        content = self.document.content
-        return None  # TODO
-        return join(*(drawn(f"{self.name}-by-{axis}", "scaling", "scaling_figure", content, along=axis) for axis in axes))
+        return join(*(self._along(axis) for axis in axes))
+
+    def _along(self, axis: str) -> Html:
+        """Draw the first cards along one axis, all else as in the first setting."""
+        fixed = {name: value for name, value in zip(AXES[1:], self.grid.first_setting, strict=True) if name != axis}
+        cards = [one.key for one in _ordered(self.grid.candidates(self.grid.first_setting))][:_DRAWN]
+        rows = [
+            row for row in self.document.content["rows"]
+            if row["gpu"] in cards and all(row.get(name) == value for name, value in fixed.items())
+        ]  # fmt: skip
+        return drawn(f"{self.name}-by-{axis}", "scaling", "scaling_figure", {**self.document.content, "rows": rows}, axis)
 
     def _points(self) -> Html:
         rows = list(_point_rows(self.grid))
@@ -149,6 +159,11 @@ class _View:
         for axis, values in self.grid.left_out.items():
             words = listed([str(value) for value in values[:20]]) + (" and more" if len(values) > 20 else "")
             yield f"{self.document.name}: {axis} {words} ({count(len(values), 'value')} of that axis)"
+
+
+def _ordered(found: Sequence[Candidate]) -> list[Candidate]:
+    """What fits first, then by cost where it is known, then by time."""
+    return sorted(found, key=lambda one: (not one.fits, one.cost is None, one.cost or 0.0, one.time_s))
 
 
 def _card_row(grid: PointGrid, one: Candidate, setting: Setting, found: Sequence[Candidate]) -> list[Child]:

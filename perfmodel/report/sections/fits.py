@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from perfmodel.report.content import Child, Column, Html, Limits, Section, block, join, listing, pairs, table, tag
 from perfmodel.report.documents import NUMBER, Document
 from perfmodel.report.drawings import drawn
+from perfmodel.report.grids import short
 from perfmodel.report.sections import Types
-from perfmodel.report.words import count, listed, number, percent
+from perfmodel.report.words import count, number, percent, sentence
 
 NEEDED: Mapping[str, Types] = {
     "formula": str,
@@ -31,21 +33,60 @@ NEEDED: Mapping[str, Types] = {
 }
 
 
+#: Coefficients that a reader asks about first.
+_FIRST = ("bandwidth", "flops", "cores", "sms", "blocks", "batch", "workers", "host_cores")
+#: Columns against which a law is drawn.
+_AGAINST = ("cores", "flops", "bandwidth")
+
+
 def section(documents: Sequence[Document], limits: Limits) -> Section:
     """Law, coefficients, warnings and figures of each fit."""
+    share = limits.points // len(documents)
     return Section(
         title="Fitted law",
         summary=tuple(_answer(one.content) for one in documents),
         body=join(*(_body(one, at, limits) for at, one in enumerate(documents))),
-        data=tuple(one.content for one in documents),
+        data=tuple(_data(one.content, share) for one in documents),
+        left_out=tuple(
+            f"{one.name}: {count(len(one.content['rows']) - share, 'row')} of the fit's {len(one.content['rows'])}"
+            for one in documents
+            if len(one.content["rows"]) > share
+        ),
     )
 
 
+def _data(content: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """The document with its rows as columns, and at most so many of them."""
+    rows = content["rows"][:most]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {**content, "rows": {name: [short(row.get(name)) for row in rows] for name in names}}
+
+
 def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
-    meanings = [one["meaning"] for one in content["coefficients"] if one["name"] != "Intercept" and one["meaning"]]
+    asked = sorted(content["coefficients"], key=lambda one: _place(one["name"]))
+    meanings = [one["meaning"] for one in asked if _place(one["name"]) < len(_FIRST) and one["meaning"]]
     said = "; ".join(meanings[:3]) or content["formula"]
-    first = f"In {count(content['n'], 'measured row')}: {said}."
-    return first, _trust(content), *_warnings(content)
+    first = f"From {count(content['n'], 'measured row')}{_groups(content)}: {said}."
+    return first, _scatter(content), _trust(content), *_warnings(content)
+
+
+def _place(name: str) -> int:
+    """Place of a coefficient in `_FIRST`."""
+    plain = name.removeprefix("log(").removesuffix(")")
+    return _FIRST.index(plain) if plain in _FIRST else len(_FIRST)
+
+
+def _groups(content: Mapping[str, Any]) -> str:
+    groups = content.get("groups")
+    cards = groups.get("gpu") if isinstance(groups, Mapping) else None
+    return f" on {count(cards, 'card')}" if isinstance(cards, int) else ""
+
+
+def _scatter(content: Mapping[str, Any]) -> str:
+    """How far a new row may lie from the law: the median of the rows' own prediction intervals."""
+    rows = [row for row in content["rows"] if all(isinstance(row.get(key), int | float) for key in ("fitted", "high"))]
+    ratios = [row["high"] / row["fitted"] for row in rows if row["fitted"] > 0]
+    return f"A new row is meant to lie within a factor of {number(median(ratios))} of the law nine times in ten." if ratios else ""
 
 
 def _trust(content: Mapping[str, Any]) -> str:
@@ -54,8 +95,8 @@ def _trust(content: Mapping[str, Any]) -> str:
 
 
 def _warnings(content: Mapping[str, Any]) -> list[str]:
-    found = len(content["findings"])
-    return [f"{count(found, 'warning')} below: read before relying on it."] if found else []
+    found = [one for one in content["findings"] if not isinstance(one, Mapping) or one.get("severity") != "note"]
+    return [f"{count(len(found), 'warning')} below: read before relying on it."] if found else []
 
 
 def _body(document: Document, at: int, limits: Limits) -> Html:
@@ -73,14 +114,14 @@ def _body(document: Document, at: int, limits: Limits) -> Html:
 
 
 def _findings(content: Mapping[str, Any]) -> Html:
-    texts = [_finding(one) for one in content["findings"]]
-    return listing(texts, class_="warnings")
+    return listing(map(_finding, content["findings"]), class_="findings")
 
 
-def _finding(one: Any) -> str:
+def _finding(one: Any) -> Html:
     if not isinstance(one, Mapping):
-        return str(one)
-    return " ".join(str(one[key]) for key in ("text", "remedy") if one.get(key))
+        return join(str(one))
+    said = [sentence(str(one[key])) for key in ("text", "remedy") if one.get(key)]
+    return join(tag("b", f"{one.get('severity', 'note').capitalize()}: "), " ".join(said))
 
 
 def _coefficients(content: Mapping[str, Any], name: str) -> Html:
@@ -108,8 +149,8 @@ def _figures(content: Mapping[str, Any], name: str, limits: Limits) -> Html | No
 
 
 def _against(content: Mapping[str, Any]) -> list[str]:
-    known = content["rows"][0]
-    return [name for name in ("cores", "flops", "bandwidth") if isinstance(known.get(name), int | float)]
+    values = {name: {row.get(name) for row in content["rows"]} for name in _AGAINST}
+    return [name for name, found in values.items() if len(found) > 1 and None not in found]
 
 
 def _validated(content: Mapping[str, Any], name: str) -> Html | None:
