@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from perfmodel.errors import InputError
 from perfmodel.regression.design import Design, Finding
-from perfmodel.regression.estimators import Estimate, least_squares, mixed, quantile, robust
+from perfmodel.regression.estimators import Estimate, least_squares, quantile, robust
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.matrix import Levels, make_design, rank_of
+from perfmodel.regression.mixed import mixed
 from perfmodel.regression.nonlinear import law_design, nonlinear
 from perfmodel.regression.vocabulary import BY_NAME
 

@@ -1,9 +1,9 @@
-"""Linear estimators on statsmodels: least squares, weighted, robust, quantile, mixed effects."""
+"""Linear estimators on statsmodels: least squares, weighted, robust, quantile."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.errors import InputError
 from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.matrix import scaled
 
@@ -103,7 +102,7 @@ def least_squares(design: Design, *, clusters: npt.NDArray[np.object_] | None = 
     clusters : array (n,), optional
         Groups whose rows share an error: standard errors are then cluster-robust with t(groups - 1).
     """
-    root, x, length = _weighted(design)
+    root, x, length = weighted(design)
     found: list[Finding] = []
     api = import_module("statsmodels.api")
     with heard(found):
@@ -112,7 +111,7 @@ def least_squares(design: Design, *, clusters: npt.NDArray[np.object_] | None = 
         residuals = design.y - design.x @ (fitted.params / length)
         degrees = float(len(design.y) - x.shape[1])
         variance = float(np.square(root * residuals).sum() / degrees) if degrees > 0 else np.nan
-        covariance = _inverse_gram(x) * variance
+        covariance = inverse_gram(x) * variance
         errors = "ordinary"
         if clusters is not None and len(set(clusters)) >= FEWEST_CLUSTERS:
             codes = np.unique(clusters.astype(str), return_inverse=True)[1]
@@ -127,14 +126,14 @@ def least_squares(design: Design, *, clusters: npt.NDArray[np.object_] | None = 
     )  # fmt: skip
 
 
-def _weighted(design: Design) -> tuple[Floats, Floats, Floats]:
+def weighted(design: Design) -> tuple[Floats, Floats, Floats]:
     """Square roots of the weights, the weighted design with columns of unit length, and their lengths."""
     root = np.sqrt(design.weights) if len(design.weights) else np.ones(len(design.y))
     x, length = scaled(design.x * root[:, None])
     return root, x, length
 
 
-def _inverse_gram(x: Floats) -> Floats:
+def inverse_gram(x: Floats) -> Floats:
     """Inverse of x'x from the triangular factor of x, which keeps twice the digits of inverting the product."""
     triangle = np.linalg.qr(x, mode="r")
     inverse = import_module("scipy.linalg").solve_triangular(triangle, np.eye(len(triangle)))
@@ -159,7 +158,7 @@ def _has_constant(x: Floats) -> bool:
 
 def robust(design: Design) -> Estimate:
     """Huber's M-estimator (Huber 1964; tuning 1.345 for 95 % efficiency), scale from the median absolute deviation."""
-    root, x, length = _weighted(design)
+    root, x, length = weighted(design)
     found: list[Finding] = []
     api = import_module("statsmodels.api")
     with heard(found):
@@ -169,7 +168,7 @@ def robust(design: Design) -> Estimate:
 
 def quantile(design: Design, level: float) -> Estimate:
     """Quantile regression (Koenker and Bassett 1978) with standard errors from a kernel estimate of the density."""
-    root, x, length = _weighted(design)
+    root, x, length = weighted(design)
     found: list[Finding] = []
     api = import_module("statsmodels.api")
     with heard(found):
@@ -191,56 +190,3 @@ def _finished(
         residual_degrees=float(len(design.y) - len(length)), r_squared=explained(design, residuals), errors=errors,
         quantiles=np.quantile(residuals, RESIDUAL_LEVELS), findings=tuple(found),
     )  # fmt: skip
-
-
-def mixed(design: Design, groups: npt.NDArray[np.object_], name: str) -> Estimate:
-    """Random intercept by group (restricted maximum likelihood): rows of a group share an error of their own.
-
-    Parameters
-    ----------
-    design : Design
-    groups : array (n,)
-    name : str
-        Of the variable that makes the groups.
-    """
-    labels = groups.astype(str)
-    if len(set(labels)) < 2:
-        raise InputError(f"all rows have the same {name} ({labels[0]})", "mixed effects need rows of several groups")
-    root, x, length = _weighted(design)
-    found: list[Finding] = []
-    mixed_lm = import_module("statsmodels.regression.mixed_linear_model").MixedLM
-    with heard(found):
-        model = mixed_lm(design.y * root, x, groups=labels, exog_re=root[:, None])
-        fitted = model.fit(reml=True, method=["lbfgs", "bfgs", "cg"])
-    count = x.shape[1]
-    coefficients = np.asarray(fitted.fe_params) / length
-    variance, between = float(fitted.scale), max(float(np.asarray(fitted.cov_re)[0, 0]), 0.0)
-    residuals = design.y - design.x @ coefficients
-    return Estimate(
-        coefficients=coefficients,
-        covariance=np.asarray(fitted.cov_params())[:count, :count] / np.outer(length, length),
-        residuals=residuals, residual_sd=float(np.sqrt(variance)), degrees=np.inf,
-        residual_degrees=float(len(design.y) - count), r_squared=explained(design, residuals),
-        errors=f"of a model with a random intercept for each of {len(set(labels))} {name}s",
-        group_effects=_effects(labels, root, residuals, variance, between), group_variance=between,
-        findings=tuple(found),
-    )  # fmt: skip
-
-
-def _effects(
-    labels: npt.NDArray[Any], root: Floats, residuals: Floats, variance: float, between: float
-) -> dict[str, tuple[float, float]]:
-    """Best linear unbiased prediction of each group's effect, and its variance."""
-    found = {}
-    for label in dict.fromkeys(labels):
-        of = labels == label
-        total = float(np.square(root[of]).sum())
-        shrunk = between * total / (between * total + variance) if variance > 0 else 1.0
-        mean = float((np.square(root[of]) * residuals[of]).sum() / total)
-        found[str(label)] = (shrunk * mean, between * (1.0 - shrunk))
-    return found
-
-
-LINEAR: Mapping[str, Callable[..., Estimate]] = {
-    "ols": least_squares, "wls": least_squares, "robust": robust, "quantile": quantile, "mixed": mixed,
-}  # fmt: skip

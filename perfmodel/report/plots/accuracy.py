@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perfmodel.report.plots.axes import left_out, logarithmic, nothing, plain, span, usable
+from perfmodel.report.plots.axes import DRAWN, drawn_words, left_out, logarithmic, nothing, plain, span, thinned, usable
 from perfmodel.report.plots.points import Points, points_of
 from perfmodel.report.style import blank, describe, shortened
 from perfmodel.report.themes import Theme, applied
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: Groups that have a colour of their own; the others share one.
 NAMED = 12
-#: Rows above which points are drawn as pixels, and without their intervals.
-MANY = 1500
 _GUIDE = 0.2
 
 
@@ -55,15 +53,17 @@ def _draw(axes: Any, look: Theme, found: Points, shown: Any) -> None:
     axes.plot(ends, ends, color=look.text, linewidth=1.0, label="predicted = measured", gid="identity")
     for factor, label in ((1 + _GUIDE, f"± {100 * _GUIDE:g} %"), (1 - _GUIDE, "_")):
         axes.plot(ends, ends * factor, color=look.muted, linewidth=0.8, linestyle=(0, (2, 2)), label=label)
-    many = int(shown.sum()) > MANY
+    share = DRAWN / int(shown.sum())
+    many = share < 1.0
     groups = _named(found, shown)
     for at, (name, rows) in enumerate(groups.items()):
         style = look.series(at)
+        count, rows = len(rows), thinned(rows, share)
         if not many:
             _bars(axes, found, rows, style.colour)
         axes.scatter(
             found.measured[rows], found.predicted[rows], s=8 if many else 22, color=style.colour, marker=style.marker,
-            edgecolors=look.page, linewidths=0.3, label=f"{shortened(name)} ({len(rows)})", zorder=3, rasterized=many,
+            edgecolors=look.page, linewidths=0.3, label=f"{shortened(name)} ({count})", zorder=3,
             gid=f"points-{at}",
         )  # fmt: skip
     logarithmic(axes.xaxis, low, high)
@@ -102,10 +102,10 @@ def _describe(figure: Figure, found: Points, shown: Any, title: str) -> None:
     if known.any():
         numbers += f"; {100 * np.mean(inside[known]):.0f} % of them in their {100 * found.coverage:g} % interval"
     within = f"{100 * np.mean(error <= _GUIDE):.0f} % of rows within {100 * _GUIDE:g} %"
-    bars = f"; bars: {100 * found.coverage:g} % interval" if known.any() and n <= MANY else ""
+    bars = f"; bars: {100 * found.coverage:g} % interval" if known.any() and n <= DRAWN else ""
     describe(
         figure, title=title,
         text=f"Predicted against measured {found.measure} of {n} rows in {len(found.groups())} groups: {numbers}, "
         f"{within}.",
-        note=f"n = {n} rows; {numbers}; {within}{bars}{left_out(len(found) - n)}",
+        note=f"n = {n} rows; {numbers}; {within}{bars}{drawn_words(n)}{left_out(len(found) - n)}",
     )  # fmt: skip

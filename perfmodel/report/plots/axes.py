@@ -111,7 +111,19 @@ def left_out(count: int, why: str = "without a positive number") -> str:
     return f"; {count} row{'s' if count != 1 else ''} {why} left out" if count else ""
 
 
-def legend(axes: Any, **options: Any) -> Any:
-    """A legend, where anything is labelled."""
-    handles, labels = axes.get_legend_handles_labels()
-    return axes.legend(handles, labels, **options) if handles else None
+#: Rows of which each one is drawn; of more, so many are drawn, chosen by chance, and counted in the note.
+DRAWN = 800
+
+
+def thinned(rows: Any, share: float = 1.0) -> Any:
+    """Some of the row numbers, always the same ones: a share of them, in their order."""
+    chosen = np.asarray(rows)
+    if share >= 1.0:
+        return chosen
+    count = max(1, round(share * len(chosen)))
+    return np.sort(np.random.default_rng(0).permutation(chosen)[:count])
+
+
+def drawn_words(count: int) -> str:
+    """Words for a note on rows that count but are not drawn; empty for none."""
+    return f"; about {DRAWN} of them drawn" if count > DRAWN else ""

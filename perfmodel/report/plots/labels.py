@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Directions in which a label may lie from its point, and its distances in points; near and to the right come first.
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
-_DISTANCES = (5.0, 11.0, 19.0, 29.0, 41.0)
+_DISTANCES = (6.5, 12.0, 20.0, 30.0, 42.0)
 #: Beyond this distance a line leads from the label to its point.
 _LEADER = 8.0
 Boxes = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ def place_labels(
     figure.draw_without_rendering()
     points = axes.transData.transform(np.column_stack([np.asarray(x, float), np.asarray(y, float)]).reshape(-1, 2))
     scale = figure.dpi / 72.0
-    taken = np.vstack([_around(points, 3.0 * scale), _legend_box(figure, axes), *([] if avoid is None else [avoid])])
+    taken = np.vstack([_around(points, 3.6 * scale), _legend_box(figure, axes), *([] if avoid is None else [avoid])])
     frame = axes.get_window_extent()
     missed = 0
     for point, place, text in zip(points, zip(x, y, strict=True), texts, strict=True):
@@ -113,5 +113,6 @@ def _write(axes: Any, theme: Theme, text: str, place: tuple[float, float], offse
     label = axes.annotate(
         text, place, xytext=tuple(offset), textcoords="offset points", ha="center", va="center", fontsize=size,
         color=theme.text, arrowprops=arrow, annotation_clip=False,
+        bbox={"facecolor": theme.page, "edgecolor": "none", "alpha": 0.7, "pad": 0.6},
     )  # fmt: skip
     label.set_in_layout(False)
