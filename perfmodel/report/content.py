@@ -42,7 +42,7 @@ def tag(element: str, *children: Child, **attributes: Value) -> Html:
         ``class_`` and ``for_`` stand for the reserved words, ``_`` for a hyphen; True writes the bare name, False and
         None nothing.
     """
-    written = [f" {_attribute(name, value)}" for name, value in attributes.items() if value not in (None, False)]
+    written = [f" {_attribute(name, value)}" for name, value in attributes.items() if value is not None and value is not False]
     opening = f"<{element}{''.join(written)}>"
     return Html(opening) if element in _VOID else Html(f"{opening}{join(*children)}</{element}>")
 

@@ -14,14 +14,11 @@
     return String(Number(rounded.toFixed(12)));
   }
   const unitOf = (seconds) => UNITS.find((unit) => seconds < unit[0]);
-  function duration(seconds) {
-    const [, factor, unit] = unitOf(seconds);
-    return `${number(seconds * factor)} ${unit}`;
+  function duration(seconds, unit = unitOf(seconds)) {
+    return `${number(seconds * unit[1])} ${unit[2]}`;
   }
-  function span(low, high) {
-    const one = unitOf(low), other = unitOf(high);
-    if (one !== other) return `${duration(low)} to ${duration(high)}`;
-    return `${number(low * other[1])} to ${number(high * other[1])} ${other[2]}`;
+  function span(low, high, unit = unitOf(Math.sqrt(low * high))) {
+    return `${number(low * unit[1])} to ${number(high * unit[1])} ${unit[2]}`;
   }
 
   function element(name, text, className) {
@@ -75,7 +72,7 @@
     const price = form.elements.price;
     const prices = comparison.axes.gpu.map((_, gpu) => documentPrice(comparison, gpu));
     const typed = new Set();
-    const unit = comparison.unit === "epoch" ? "an epoch" : "1000 samples";
+    const job = comparison.unit === "epoch" ? "an epoch" : "1000 samples";
     const coverage = `${Math.round(100 * comparison.coverage)}\u00a0%`;
 
     const chosen = (axis) => (form.elements[axis] ? Number(form.elements[axis].value) : 0);
@@ -91,7 +88,7 @@
       return `${precision}, batch ${batch}${blocks === null ? "" : `, ${blocks} blocks`}`;
     }
 
-    function row(point, low, high, current) {
+    function row(point, low, high, unit, current) {
       const made = element("tr");
       made.dataset.key = comparison.axes.gpu[point.gpu];
       if (current) made.setAttribute("aria-current", "true");
@@ -100,13 +97,13 @@
       made.append(head);
       const scale = point.unit_s / point.step_ms;
       const cell = (text, className) => made.append(element("td", text, className));
-      cell(duration(point.unit_s), "number");
-      cell(span(point.low_ms * scale, point.high_ms * scale), "number");
+      cell(duration(point.unit_s, unit), "number");
+      cell(span(point.low_ms * scale, point.high_ms * scale, unit), "number");
+      cell(number(cost(point, point.unit_s)), "number");
       const drawing = element("td");
       drawing.append(interval(point, scale, low, high));
       made.append(drawing);
       cell(duration(point.step_ms / 1e3), "number");
-      cell(number(cost(point, point.unit_s)), "number");
       cell(number(point.memory_gb), "number");
       cell(point.fits ? "yes" : "NO", point.fits ? "" : "no");
       cell(point.evidence);
@@ -117,6 +114,7 @@
       const time = (point, key) => (point.unit_s / point.step_ms) * point[key];
       const low = Math.min(...points.map((point) => time(point, "low_ms")));
       const high = Math.max(...points.map((point) => time(point, "high_ms")));
+      const unit = unitOf(Math.min(...points.map((point) => point.unit_s)));
       const rank = (point) => {
         const money = cost(point, point.unit_s);
         return [point.fits ? 0 : 1, money === null ? 1 : 0, money === null ? 0 : money, point.unit_s];
@@ -125,8 +123,8 @@
         const at = a[0].findIndex((value, i) => value !== b[0][i]);
         return at < 0 ? 0 : a[0][at] - b[0][at];
       });
-      body.replaceChildren(...order.map(([, point]) => row(point, low, high, point.gpu === gpu)));
-      caption.textContent = `The cards at ${said(choice)}: time and cost of ${unit}, ${coverage} intervals`;
+      body.replaceChildren(...order.map(([, point]) => row(point, low, high, unit, point.gpu === gpu)));
+      caption.textContent = `The cards at ${said(choice)}: time and cost of ${job}`;
     }
 
     function result(point, choice) {
@@ -137,14 +135,15 @@
       } else {
         const scale = point.unit_s / point.step_ms;
         const money = cost(point, point.unit_s);
-        const costs = money === null ? "type a price to see the cost" : `costs ${number(money)}`;
-        lines.push(element("p", `${what}: ${unit} takes ${duration(point.unit_s)} and ${costs}.`.replace("and type", "(type").replace("cost.", "cost).").replace(") .", ")."), "big"));
+        const costs = money === null ? " (type a price to see the cost)" : ` and costs ${number(money)}`;
+        lines.push(element("p", `${what}: ${job} takes ${duration(point.unit_s)}${costs}.`, "big"));
         lines.push(element("p", `${coverage} interval: ${span(point.low_ms * scale, point.high_ms * scale)}. A step: ${duration(point.step_ms / 1e3)} (${span(point.low_ms / 1e3, point.high_ms / 1e3)}).`));
         lines.push(element("p", `Memory: ${number(point.memory_gb)} GB, which ${point.fits ? "fits" : "does NOT fit"}. Evidence grade ${point.evidence}.`));
       }
       const place = comparison.order.slice(1).reduce((sum, axis, at) => sum * comparison.axes[axis].length + choice[at], 0);
-      if (typed.size === 0) lines.push(element("p", comparison.answers[place]));
-      else lines.push(element("p", "Costs follow the prices that you typed; the sentence at the top of the page does not."));
+      const same = choice.every((at, axis) => at === comparison.start[axis]);
+      if (typed.size > 0) lines.push(element("p", "Costs follow the prices that you typed; the answer at the top of the page does not."));
+      else if (!same) lines.push(element("p", `For this choice: ${comparison.answers[place]}`));
       output.replaceChildren(...lines);
     }
 

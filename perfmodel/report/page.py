@@ -158,12 +158,13 @@ def _data(groups: Sequence[Sequence[Document]], sections: Sequence[Section]) -> 
 
 
 def _lead(sections: Sequence[Section], heading: str) -> Html:
-    """The answers: the first sentence of each large, what follows from it small."""
+    """The answers: the first sentence of each stands out, the very first most of all."""
     answers = [said for section in sections for said in section.summary]
-    parts = [
-        join(tag("p", said[0], class_="answer"), tag("p", " ".join(filter(None, said[1:]))) if said[1:] else None)
-        for said in answers
-    ]
+    parts = []
+    for at, (first, *others) in enumerate(answers):
+        more = " ".join(filter(None, others))
+        parts.append(tag("p", first, class_="answer" if at == 0 else "further"))
+        parts.append(tag("p", more) if more else Html(""))
     return tag("header", tag("h1", heading), *parts, id="answer", tabindex=-1)
 
 

@@ -71,6 +71,7 @@ def _rows(gathered: Gathered, sources: tuple[Source, ...], notes: list[str]) -> 
         "kind": "runs",
         "rows": len(gathered.runs),
         "value": value,
+        "works": _works(gathered.runs),
         "boxes": list(_boxes(frame, value)),
         "notes": [*gathered.notes, *left_out, *notes],
     }
@@ -88,6 +89,12 @@ def _times(runs: Runs) -> dict[str, Any]:
         "gpu": cards[warm],
         "data_pair": runs.text("data_pair")[warm],
     }
+
+
+def _works(runs: Runs) -> int:
+    """How many different pieces of work the rows measure: times of different work cannot be compared."""
+    names = ("model", "phase", "precision", "batch", "blocks", "image_size", "seq_len", "n_gpu")
+    return len(set(zip(*(runs.text(name) for name in names), strict=True)))
 
 
 def _card(text: str) -> str:

@@ -14,6 +14,7 @@ GRADES = {
     "D": "nothing measured supports it: a physical bound with typical efficiencies",
 }
 UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"), (float("inf"), 1 / 3600, "h"))
+Unit = tuple[float, str]
 _SPOKEN = {"µs": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours"}
 #: A space that no line ends at.
 _GAP = "\u00a0"
@@ -31,25 +32,23 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{rounded:g}"
 
 
-def unit_of(seconds: float) -> tuple[float, str]:
+def unit_of(seconds: float) -> Unit:
     """Factor and name of the unit that suits a time."""
     return next((factor, unit) for limit, factor, unit in UNITS if seconds < limit)
 
 
-def duration(seconds: float | None) -> str:
-    """``3.2 min``; ``-`` for None."""
+def duration(seconds: float | None, unit: Unit | None = None) -> str:
+    """``3.2 min``, in the unit that suits it or in the one given; ``-`` for None."""
     if seconds is None:
         return "-"
-    factor, unit = unit_of(seconds)
-    return f"{number(seconds * factor)} {unit}"
+    factor, name = unit or unit_of(seconds)
+    return f"{number(seconds * factor)} {name}"
 
 
-def span(low: float, high: float) -> str:
-    """``2.5 to 4.1 min``, or with both units where they differ."""
-    (_, one), (factor, other) = unit_of(low), unit_of(high)
-    if one == other:
-        return f"{number(low * factor)} to {number(high * factor)} {other}"
-    return f"{duration(low)} to {duration(high)}"
+def span(low: float, high: float, unit: Unit | None = None) -> str:
+    """``2.5 to 4.1 min``, in the unit that suits the middle or in the one given."""
+    factor, name = unit or unit_of((low * high) ** 0.5)
+    return f"{number(low * factor)} to {number(high * factor)} {name}"
 
 
 def estimate(seconds: float, low: float, high: float, coverage: float) -> str:

@@ -25,7 +25,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_intervals() -> None:
     assert span(60.0, 90.0) == "60 to 90 s"
-    assert span(60.0, 180.0) == "60 s to 3 min"
+    assert span(60.0, 180.0) == "60 to 180 s"
+    assert span(60.0, 180.0, (1 / 60, "min")) == "1 to 3 min"
     assert estimate(192.0, 150.0, 246.0, 0.9) == "3.2 minutes (90\u00a0%: 2.5 to 4.1)"
 
 

@@ -68,6 +68,7 @@ PARTS: list[Part] = [
         marks={"step_ms": dict, "workload": dict, "gpu": dict},
         module=f"{_HERE}.predictions",
     ),
+    Part(kind="runs", verb="report", marks={"kind": str, "boxes": list}, module=f"{_HERE}.runs"),
     Part(
         kind="fit",
         verb="fit",
@@ -80,7 +81,6 @@ PARTS: list[Part] = [
         marks={"resolved": int, "unresolved": dict, "groups": list, "overall": dict},
         module=f"{_HERE}.validations",
     ),
-    Part(kind="runs", verb="report", marks={"kind": str, "boxes": list}, module=f"{_HERE}.runs"),
     Part(kind="gpus", verb="gpus list", marks={"gpus": list}, module=f"{_HERE}.cards"),
     Part(kind="gpu", verb="gpus show", marks={"gpu": dict}, module=f"{_HERE}.cards"),
     Part(

@@ -13,7 +13,7 @@ from perfmodel.report.drawings import drawn
 from perfmodel.report.grids import AXES, PointGrid, Setting, read_grid
 from perfmodel.report.ranking import Candidate, rank
 from perfmodel.report.sections import Types
-from perfmodel.report.words import GRADES, card_name, count, duration, listed, number, percent, span, work
+from perfmodel.report.words import GRADES, card_name, count, duration, listed, model_name, number, percent, span, unit_of, work
 
 NEEDED: Mapping[str, Types] = {
     "workload.model": str,
@@ -42,12 +42,17 @@ def section(documents: Sequence[Document], limits: Limits) -> Section:
     grids = [read_grid(one.content, one.name, share) for one in documents]
     views = [_View(one, grid, at, limits) for at, (one, grid) in enumerate(zip(documents, grids, strict=True))]
     return Section(
-        title="Comparison of GPUs",
+        title=_title(documents),
         summary=tuple(view.answer(view.grid.first_setting) for view in views),
         body=join(*(view.body() for view in views)),
         data=tuple(view.data() for view in views),
         left_out=tuple(text for view in views for text in view.left_out()),
     )
+
+
+def _title(documents: Sequence[Document]) -> str:
+    models = {one.content["workload"]["model"] for one in documents}
+    return f"Which GPU to rent for {model_name(models.pop())}" if len(models) == 1 else "Which GPU to rent"
 
 
 class _View:
@@ -77,7 +82,7 @@ class _View:
         return answer(rank(found), job) if found else (f"None of these cards has {precision}.",)
 
     def body(self) -> Html:
-        title = f"Which card for {work(self.workload)}?"
+        title = f"Cards for {work(self.workload)}"
         first = self.grid.first_setting
         parts = [self._form(), self._cards(first), self._figures(), self._points()]
         return block(self.name, title, *parts)
@@ -98,6 +103,7 @@ class _View:
     def _select(self, axis: str) -> Html:
         name = f"{self.name}-{axis}"
         start = dict(zip(AXES[1:], self.grid.first_setting, strict=True))
+        start["gpu"] = next((one.key for one in _ordered(self.grid.candidates(self.grid.first_setting))), None)
         options = [
             tag("option", card_name(value) if axis == "gpu" else str(value), value=at, selected=value == start.get(axis))
             for at, value in enumerate(self.grid.axes[axis])
@@ -108,10 +114,10 @@ class _View:
         found = self.grid.candidates(setting)
         order = _ordered(found)
         rows = [_card_row(self.grid, one, setting, found) for one in order]
-        caption = f"The cards at {self.said(setting)}: time and cost of {self.unit}, {percent(self.grid.coverage)} intervals"
+        caption = f"The cards at {self.said(setting)}: time and cost of {self.unit}"
         columns = [
-            Column(title="GPU", number=False), Column(title="Time"), Column(title="Interval"),
-            Column(title="Drawn (log scale)", number=False), Column(title="Step"), Column(title="Cost"),
+            Column(title="GPU", number=False), Column(title="Time"), Column(title=f"{percent(self.grid.coverage)} interval"),
+            Column(title="Cost"), Column(title="Drawn (log scale)", number=False), Column(title="Step"),
             Column(title="Memory, GB"), Column(title="Fits", number=False), Column(title="Evidence", number=False),
         ]  # fmt: skip
         keys = [one.key for one in order]
@@ -145,7 +151,7 @@ class _View:
             Column(title="Cost"), Column(title="Memory, GB"), Column(title="Fits", number=False),
             Column(title="Evidence", number=False), Column(title="Unbeaten", number=False),
         ]  # fmt: skip
-        inner = table(f"{self.name}-points", f"All points{more}", columns, shown)
+        inner = table(f"{self.name}-points", f"All points{more}; unbeaten: no other one with the same blocks is both faster and cheaper", columns, shown)
         return details(f"All {count(len(rows), 'point')} of this comparison", inner)
 
     def data(self) -> dict[str, Any]:
@@ -169,10 +175,11 @@ def _ordered(found: Sequence[Candidate]) -> list[Candidate]:
 def _card_row(grid: PointGrid, one: Candidate, setting: Setting, found: Sequence[Candidate]) -> list[Child]:
     place = grid.at(one.key, setting)
     low, high = min(each.low_s for each in found), max(each.high_s for each in found)
+    unit = unit_of(min(each.time_s for each in found))
     return [
-        one.name, duration(one.time_s), span(one.low_s, one.high_s), interval_drawing(one, low, high),
-        duration(grid.columns["step_ms"][place] / 1e3), number(one.cost), number(grid.columns["memory_gb"][place]),
-        "yes" if one.fits else "NO", one.grade,
+        one.name, duration(one.time_s, unit), span(one.low_s, one.high_s, unit), number(one.cost),
+        interval_drawing(one, low, high), duration(grid.columns["step_ms"][place] / 1e3),
+        number(grid.columns["memory_gb"][place]), "yes" if one.fits else "NO", one.grade,
     ]  # fmt: skip
 
 

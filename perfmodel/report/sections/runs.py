@@ -14,6 +14,7 @@ from perfmodel.report.words import count, duration, span
 NEEDED: Mapping[str, Types] = {
     "rows": int,
     "value": str,
+    "works": int,
     "notes": list,
     "boxes[].gpu": str,
     "boxes[].data_pair": str,
@@ -39,10 +40,14 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
     boxes, what = content["boxes"], _WORDS.get(content["value"], content["value"])
     if not boxes:
         return (f"None of {count(content['rows'], 'measured row')} has a time.",)
+    rows, cards = count(content["rows"], "measured row"), count(len({box["gpu"] for box in boxes}), "card")
+    if content["works"] > 1:
+        work = count(content["works"], "piece")
+        return (f"{rows} of {work} of work on {cards}.", "Cards that ran different work cannot be compared by their times.")
     fast, slow = (pick(boxes, key=_median) for pick in (min, max))
     first = (
-        f"{count(content['rows'], 'measured row')}: {what} took {duration(_median(fast) / 1e3)} on the fastest card, the "
-        f"{fast['gpu']} (half of its {count(fast['n'], 'row')}: {span(*_half(fast))})"
+        f"In {rows}, {what} took {duration(_median(fast) / 1e3)} on the fastest card, the {fast['gpu']} "
+        f"(half of its {count(fast['n'], 'row')}: {span(*_half(fast))})"
     )
     if fast["gpu"] == slow["gpu"]:
         return (f"{first}.",)
