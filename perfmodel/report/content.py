@@ -120,8 +120,9 @@ def _row(cells: Sequence[Child], columns: Sequence[Column], key: str | None) -> 
 
 def figure(name: str, drawing: Html, caption: Child) -> Html:
     """Make a figure with its caption; a drawing too wide for the page scrolls in its own region."""
-    scroll = tag("div", drawing, class_="drawing", role="region", aria_labelledby=f"{name}-caption", tabindex=0)
-    return tag("figure", scroll, tag("figcaption", caption, id=f"{name}-caption"), id=name)
+    scroll = tag("div", drawing, class_="drawing", role="group", aria_label="Drawing, scrolls sideways", tabindex=0)
+    legend = tag("figcaption", caption, id=f"{name}-caption")
+    return tag("figure", scroll, legend, id=name, aria_labelledby=f"{name}-caption")
 
 
 def block(name: str, title: str, *children: Child, level: int = 3) -> Html:

@@ -5,7 +5,8 @@ The page's Content-Security-Policy lets no ``style`` attribute count, so that wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -25,8 +26,11 @@ _PROPERTIES = frozenset(
     "fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset stroke-linecap "
     "stroke-linejoin stroke-miterlimit opacity font-size font-family font-weight font-style text-anchor clip-path".split()
 )
-#: CSS pixels of the page to a point of the figure: with it the smallest print of a figure is as large as the page's.
-_SCALE = 1.4 * 96 / 72
+#: CSS pixels of the smallest print on the page.
+_SMALLEST = 14.0
+#: CSS pixels to a unit of a figure: as printed, and the most that small print may ask for.
+_LEAST, _MOST = 96 / 72, 2.2
+_REFERENCE = re.compile(r"""#([^"')\s]+)""")
 
 
 def drawn(name: str, module: str, function: str, *arguments: Any, **options: Any) -> Html:
@@ -48,23 +52,39 @@ def drawn(name: str, module: str, function: str, *arguments: Any, **options: Any
 
 
 def inline(text: str) -> Html:
-    """Turn a figure's SVG into markup that a page with a strict policy shows as it is."""
+    """Turn a figure's SVG into markup that a page with a strict policy shows as it is.
+
+    It is made so large that its smallest print is as large as the page's. Of its ids, those that something refers to
+    are kept.
+    """
     root = ElementTree.fromstring(text)
-    width, height = (float(number) * _SCALE for number in root.attrib["viewBox"].split()[2:])
+    described = (root.get("aria-labelledby") or "").split()
+    used = {*described, *(found for one in root.iter() for value in one.attrib.values() for found in _REFERENCE.findall(value))}
+    width, height = (float(number) * _scale(root) for number in root.attrib["viewBox"].split()[2:])
     root.attrib.update(width=f"{width:.0f}", height=f"{height:.0f}")
-    return _markup(root)
+    return _markup(root, used)
 
 
-def _markup(element: ElementTree.Element) -> Html:
+def _scale(root: ElementTree.Element) -> float:
+    found = [_attributes(one.attrib).get("font-size", "") for one in root.iter()]
+    sizes = [float(size.removesuffix("px")) for size in found if size.removesuffix("px").replace(".", "", 1).isdigit()]
+    return min(max(_SMALLEST / min(sizes, default=_SMALLEST), _LEAST), _MOST)
+
+
+def _markup(element: ElementTree.Element, used: Set[str]) -> Html:
     name = element.tag.removeprefix(f"{{{_SVG}}}") if isinstance(element.tag, str) else ""
     if name not in _ELEMENTS:
         return Html("")
-    children: list[Html | str] = [element.text.strip() if name not in ("text", "tspan") else element.text] if element.text else []
+    holds_text = name in ("text", "tspan", "title", "desc")
+    children: list[Html | str] = [element.text] if element.text and holds_text else []
     for child in element:
-        children.append(_markup(child))
-        if child.tail and name in ("text", "tspan"):
+        children.append(_markup(child, used))
+        if child.tail and holds_text:
             children.append(child.tail)
-    return tag(name, *children, **_attributes(element.attrib))
+    attributes = _attributes(element.attrib)
+    if attributes.get("id") not in used:
+        attributes.pop("id", None)
+    return tag(name, *children, **attributes)
 
 
 def _attributes(attributes: Mapping[str, str]) -> dict[str, str]:

@@ -15,10 +15,10 @@
   }
   const unitOf = (seconds) => UNITS.find((unit) => seconds < unit[0]);
   function duration(seconds, unit = unitOf(seconds)) {
-    return `${number(seconds * unit[1])} ${unit[2]}`;
+    return `${number(seconds * unit[1])}\u00a0${unit[2]}`;
   }
   function span(low, high, unit = unitOf(Math.sqrt(low * high))) {
-    return `${number(low * unit[1])} to ${number(high * unit[1])} ${unit[2]}`;
+    return `${number(low * unit[1])} to ${number(high * unit[1])}\u00a0${unit[2]}`;
   }
 
   function element(name, text, className) {

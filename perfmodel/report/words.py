@@ -42,13 +42,13 @@ def duration(seconds: float | None, unit: Unit | None = None) -> str:
     if seconds is None:
         return "-"
     factor, name = unit or unit_of(seconds)
-    return f"{number(seconds * factor)} {name}"
+    return f"{number(seconds * factor)}{_GAP}{name}"
 
 
 def span(low: float, high: float, unit: Unit | None = None) -> str:
     """``2.5 to 4.1 min``, in the unit that suits the middle or in the one given."""
     factor, name = unit or unit_of((low * high) ** 0.5)
-    return f"{number(low * factor)} to {number(high * factor)} {name}"
+    return f"{number(low * factor)} to {number(high * factor)}{_GAP}{name}"
 
 
 def estimate(seconds: float, low: float, high: float, coverage: float) -> str:
