@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from perfmodel.hardware.host import Host as Host
     from perfmodel.hardware.host import find_host as find_host
     from perfmodel.loading.model import LoaderModel as Loader
+    from perfmodel.regression.fitting import fit as fit
+    from perfmodel.regression.result import Fit as Fit
+    from perfmodel.regression.result import load_fit as load_fit
     from perfmodel.runs.rows import Runs as Runs
     from perfmodel.runs.rows import read_runs as read_runs
     from perfmodel.step.compare import Comparison as Comparison
@@ -40,6 +43,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Comparison": "perfmodel.step.compare",
     "FailureError": "perfmodel.errors",
+    "Fit": "perfmodel.regression.result",
     "Gpu": "perfmodel.hardware.gpu",
     "Graph": "perfmodel.graph",
     "Host": "perfmodel.hardware.host",
@@ -57,8 +61,10 @@ _LAZY = {
     "explain": "perfmodel.step.explain",
     "find_gpu": "perfmodel.hardware.gpu",
     "find_host": "perfmodel.hardware.host",
+    "fit": "perfmodel.regression.fitting",
     "gpus": "perfmodel.hardware.gpu",
     "graph_from_totals": "perfmodel.graph.totals",
+    "load_fit": "perfmodel.regression.result",
     "load_profile": "perfmodel.efficiency.profile",
     "models": "perfmodel.graph.catalogue:names",
     "predict": "perfmodel.step.predict",
@@ -70,6 +76,7 @@ _PARTS = frozenset({"errors", "graph", "hardware", "instrument", "loading", "run
 __all__ = [
     "Comparison",
     "FailureError",
+    "Fit",
     "Gpu",
     "Graph",
     "Host",
@@ -88,8 +95,10 @@ __all__ = [
     "explain",
     "find_gpu",
     "find_host",
+    "fit",
     "gpus",
     "graph_from_totals",
+    "load_fit",
     "load_profile",
     "models",
     "predict",

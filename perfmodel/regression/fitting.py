@@ -14,13 +14,16 @@ from perfmodel.errors import InputError, TableError
 from perfmodel.regression import checking, presets
 from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.documents import RESERVED
-from perfmodel.regression.estimating import Options, design_for, estimate
+from perfmodel.regression.estimating import Options, design_for, estimate, group_labels
 from perfmodel.regression.estimators import METHODS
 from perfmodel.regression.formula import Formula, is_formula, parse
+from perfmodel.regression.guards import variance_weights
 from perfmodel.regression.result import Dropped, Fit
-from perfmodel.regression.variables import chosen, runs_of, variables
+from perfmodel.regression.variables import chosen, runs_of, variables, with_known
 from perfmodel.regression.vocabulary import resolve_variable
+from perfmodel.runs.gather import Gathered, gather_runs
 from perfmodel.runs.rows import Runs
+from perfmodel.runs.schema import missing_time
 
 Floats = npt.NDArray[np.float64]
 DEFAULT_PRESET = "training-time"
@@ -82,64 +85,73 @@ def fit(
         When the formula cannot be read, names an unknown variable, or is not identifiable from these rows; the
         message names the columns and the data that would help.
     """
-    table, findings = _gathered(runs, known, salvage=salvage)
-    frame = _selected(variables(table), where)
     own = formula is not None and is_formula(formula)
-    preset = None if own else presets.find_preset(formula or DEFAULT_PRESET)
-    measured = _measured(formula, frame) if preset is None else presets.measured_column(preset, frame, response)
-    if preset is None and response is not None:
+    table, files, findings = gathered(runs, known, salvage=salvage, any_table=own)
+    frame = _selected(variables(table), where)
+    if own:
+        result = _by_formula(str(formula), frame, response, method, group, quantile, weights, start)
+    else:
+        preset = presets.find_preset(formula or DEFAULT_PRESET)
+        result = _by_preset(preset, frame, response, method, group, quantile, weights, start)
+    return replace(result, findings=checking.ordered((*findings, *result.findings)), files=files)
+
+
+def _by_formula(text: str, frame: Any, response: str | None, *how: Any) -> Fit:
+    if response is not None:
         raise InputError("a formula names its own response", "leave --response out, or name a preset")
-    frame, row_weights, found = _rows_checked(frame, measured, preset)
-    text, dropped = formula or "", ()
-    if preset is not None:
-        choice = presets.choose(preset, frame, measured)
-        text, dropped = choice.formula, tuple(Dropped(column=name, why=why) for name, why in choice.dropped)
-        found += choice.findings
-    parsed = _parsed(text, frame)
-    options = _options(parsed, frame, method, group, quantile, weights, start)
-    if weights is not None:
-        row_weights = _weight_column(weights, frame)
-    result = _fitted(parsed, frame, row_weights, options)
-    files = tuple(dict.fromkeys(part for part in table.path.split("\n") if part))
+    formula = _parsed(text, frame)
+    options = _options(formula, frame, *how)
+    frame, row_weights, found = checking.rows_checked(frame, formula.response, formula.names)
+    row_weights = _weights(options, how[3], frame, row_weights)
+    result = _fitted(formula, frame, row_weights, options, own_weights=how[3] is not None)
+    return replace(result, findings=(*found, *result.findings))
+
+
+def _by_preset(preset: presets.Preset, frame: Any, response: str | None, *how: Any) -> Fit:
+    measured = presets.measured_column(preset, frame, response)
+    keep, findings = presets.training_rows(preset, frame)
+    frame, row_weights, found = checking.rows_checked(frame[keep], f"log({measured})")
+    choice = presets.choose(preset, frame, measured)
+    formula = _parsed(choice.formula, frame)
+    options = _options(formula, frame, *how)
+    row_weights = _weights(options, how[3], frame, row_weights)
+    result = _fitted(formula, frame, row_weights, options, own_weights=how[3] is not None)
     return replace(
-        result, findings=checking.ordered((*findings, *found, *result.findings)), dropped=dropped, files=files,
-        preset="" if preset is None else preset.name,
+        result, findings=(*findings, *found, *choice.findings, *result.findings), preset=preset.name,
+        dropped=tuple(Dropped(column=name, why=why) for name, why in choice.dropped),
     )  # fmt: skip
 
 
-def _gathered(runs: Any, known: Mapping[str, str] | None, *, salvage: bool) -> tuple[Runs, tuple[Finding, ...]]:
-    """Rows of files or of anything else that holds rows."""
-    findings: tuple[Finding, ...] = ()
+def gathered(
+    runs: Any, known: Mapping[str, str] | None = None, *, salvage: bool = False, any_table: bool = False
+) -> tuple[Runs, tuple[str, ...], tuple[Finding, ...]]:
+    """Return rows of files or of anything else that holds rows, the files, and what was found in reading them.
+
+    With `any_table` a file needs no column of times.
+    """
     if isinstance(runs, str | Path):
         runs = [runs]
-    if isinstance(runs, Sequence) and all(isinstance(one, str | Path) for one in runs):
-        table, findings = _read(runs, known or {}, salvage=salvage)
+    if not isinstance(runs, Sequence) or not all(isinstance(one, str | Path) for one in runs):
+        table = with_known(runs_of(runs), known or {})
+        files: tuple[str, ...] = (table.path,) if table.path else ()
+        findings: tuple[Finding, ...] = ()
     else:
-        table = _completed(runs_of(runs), known or {})
+        missing = (lambda _: []) if any_table else missing_time
+        found = gather_runs(runs, known=known, salvage=salvage, missing=missing)
+        table, files, findings = found.runs, found.files, _reading_findings(found)
     if not len(table):
-        raise TableError(f"{table.path or 'the table'} has no rows", "give measured rows")
-    return table, findings
+        raise TableError(f"{', '.join(files) or 'the table'} has no rows", "give measured rows")
+    return table, files, findings
 
 
-def _read(paths: Sequence[str | Path], known: Mapping[str, str], *, salvage: bool) -> tuple[Runs, tuple[Finding, ...]]:
-    from perfmodel.runs.rows import read_runs
-
-    if not paths:
-        raise InputError("no file to fit", "give one or more tables of measured rows")
-    tables = [read_runs(path) for path in paths]
-    names = dict.fromkeys(name for table in tables for name in table.columns)
-    columns = {name: np.concatenate([table.text(name) for table in tables]) for name in names}
-    return _completed(Runs(columns, "\n".join(map(str, paths))), known), ()
-
-
-def _completed(table: Runs, known: Mapping[str, str]) -> Runs:
-    """Put given values into columns that are missing or empty."""
-    columns = dict(table.columns)
-    for name, value in runs_of(known).columns.items() if known else ():
-        cells = table.text(name).copy()
-        cells[cells == ""] = value[0]
-        columns[name] = cells
-    return Runs(columns, table.path)
+def _reading_findings(found: Gathered) -> tuple[Finding, ...]:
+    """Broken rows that were left out, and what was taken from a file's name."""
+    notes = tuple(Finding(guard="reading", severity="note", text=note) for note in found.notes)
+    if not found.problems:
+        return notes
+    count = len({(one.file, one.row) for one in found.problems})
+    text = f"{count} broken row{'s' * (count != 1)} left out: {'; '.join(map(str, found.problems[:3]))}"
+    return (*notes, Finding(guard="reading", severity="warning", text=text, remedy="correct them in the file"))
 
 
 def _selected(frame: Any, where: Mapping[str, Sequence[str]] | None) -> Any:
@@ -168,25 +180,15 @@ def _parsed(text: str, frame: Any) -> Formula:
     return parsed
 
 
-def _measured(formula: str | None, frame: Any) -> str:
-    return _parsed(str(formula), frame).measured
-
-
-def _rows_checked(frame: Any, measured: str, preset: presets.Preset | None) -> tuple[Any, Floats, tuple[Finding, ...]]:
-    """Rows to fit, their weights, and what was found in them."""
-    findings: tuple[Finding, ...] = ()
-    if preset is not None:
-        keep, findings = presets.training_rows(preset, frame)
-        frame = frame[keep]
-    keep, weights, found = checking.rows_checked(frame, measured)
-    checking.refuse(found)
-    return frame[keep], weights[keep], (*findings, *found)
-
-
 def _options(
-    formula: Formula, frame: Any, method: str, group: str | None, quantile: float, weights: str | None,
+    formula: Formula,
+    frame: Any,
+    method: str,
+    group: str | None,
+    quantile: float,
+    weights: str | None,
     start: Mapping[str, float] | None,
-) -> Options:  # fmt: skip
+) -> Options:
     """Check the method against the formula and what was given beside it."""
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}", f"use one of {', '.join(METHODS)}")
@@ -200,14 +202,21 @@ def _options(
         )
     if group and method != "mixed":
         raise InputError(f"--group is for mixed effects, not for {method}", "leave it out, or use --method mixed")
-    if weights is None and method == "wls":
-        raise InputError("weighted least squares needs weights", "name their column with --weights")
+    if weights and method not in ("wls", "nls"):
+        raise InputError(f"--weights is for weighted least squares, not for {method}", "use --method wls")
     if not 0.0 < quantile < 1.0:
         raise InputError(f"the quantile must lie between 0 and 1, not {quantile:g}", "give such as 0.9")
     if start and method != "nls":
         raise InputError("start values are for laws with parameters", "leave them out")
     group = resolve_variable(group or "gpu", frame.columns) if method == "mixed" else None
     return Options(method=method, group=group, quantile=quantile, start=dict(start or {}))
+
+
+def _weights(options: Options, name: str | None, frame: Any, found: Floats) -> Floats:
+    """Weights of the rows: those of a column, else those the guards found (1 but for an inconsistent card)."""
+    if name is not None:
+        return _weight_column(name, frame)
+    return found
 
 
 def _weight_column(name: str, frame: Any) -> Floats:
@@ -220,17 +229,20 @@ def _weight_column(name: str, frame: Any) -> Floats:
     return np.asarray(values)
 
 
-def _fitted(formula: Formula, frame: Any, weights: Floats, options: Options) -> Fit:
+def _fitted(formula: Formula, frame: Any, weights: Floats, options: Options, *, own_weights: bool) -> Fit:
     """Build the design, ask the guards, estimate, ask the guards again."""
     design, levels, findings = design_for(formula, frame, weights)
     if not formula.nonlinear:
-        checks = checking.design_checked(design)
-        checking.refuse(checks)
-        findings += checks
+        findings += checking.design_checked(design)
+    if options.method == "wls" and not own_weights:
+        design = _reweighted(formula, design, options)
     design, found = estimate(formula, design, options)
-    findings += (*found.findings, *_fit_checked(design, found.residuals))
+    findings += (*found.findings, *checking.fit_checked(design, found.residuals))
     return Fit(formula=formula, design=design, estimate=found, levels=levels, options=options, findings=findings)
 
 
-def _fit_checked(design: Design, residuals: Floats) -> tuple[Finding, ...]:
-    return checking.fit_checked(design, residuals)
+def _reweighted(formula: Formula, design: Design, options: Options) -> Design:
+    """Weigh each card by the inverse variance of its residuals in a first fit."""
+    first = estimate(formula, design, options)[1]
+    weights = design.weights * variance_weights(np.sqrt(design.weights) * first.residuals, group_labels(design, "gpu"))
+    return replace(design, weights=weights)

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.errors import InputError
+from perfmodel.hardware.gpu import find_gpu
 from perfmodel.regression.design import Finding
 from perfmodel.regression.estimators import RESIDUAL_LEVELS, Estimate
 from perfmodel.regression.formula import Formula
-from perfmodel.regression.matrix import Levels, back, known_values, law, linear_matrix
+from perfmodel.regression.matrix import Levels, back, known_values, law, level_text, linear_matrix
+from perfmodel.regression.vocabulary import describe
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,13 +67,48 @@ def check_coverage(coverage: float) -> None:
         raise InputError(f"coverage must lie between 0 and 1, not {coverage}", "give such as 0.9")
 
 
+def assumed(formula: Formula, levels: Levels, fitted: Any, frame: Any) -> tuple[Any, tuple[Finding, ...]]:
+    """Fill factors that no row to predict states with the level that most fitted rows have, and say so.
+
+    Parameters
+    ----------
+    formula, levels
+        Of the fit.
+    fitted, frame : pandas.DataFrame
+        Variables of the rows fitted, and of those to predict.
+    """
+    findings = []
+    for name in formula.names:
+        if name not in levels or name == "gpu" or (name in frame.columns and known_values(frame, name).any()):
+            continue
+        words = level_text(fitted[name])
+        most = max(levels[name], key=words.count)
+        frame = frame.assign(**{name: most})
+        text = (
+            f"{describe(name).label} not given: {most} assumed, as in {words.count(most)} of {len(words)} fitted rows"
+        )
+        remedy = f"give {name}={'|'.join(levels[name][:6])}"
+        findings.append(Finding(guard="assumed", severity="note", text=text, remedy=remedy, columns=(name,)))
+    return frame, tuple(findings)
+
+
 def check_complete(formula: Formula, frame: Any) -> None:
-    """Refuse rows that lack a variable of the formula."""
+    """Refuse rows that lack a variable of the formula, or whose card is not known."""
     for name in formula.names:
         if name not in frame.columns or not known_values(frame, name).all():
+            if describe(name).level == "gpu":
+                _check_cards(frame)
             known = known_values(frame, name) if name in frame.columns else np.zeros(len(frame), dtype=bool)
             where = f" in row {int(np.flatnonzero(~known)[0])}" if len(frame) > 1 and len(known) else ""
             raise InputError(f"no value of {name}{where}", f"the fit needs {', '.join(formula.names)}")
+
+
+def _check_cards(frame: Any) -> None:
+    """Refuse cards that have no name in the table of cards, with near names."""
+    if "gpu_text" in frame.columns:
+        for name in frame["gpu_text"].unique():
+            if name:
+                find_gpu(name)
 
 
 def forecast(
@@ -99,8 +136,9 @@ def forecast(
     weights : array (m,), optional
         Weight of each row's measurement, 1 by default.
     """
-    centre, slopes = _centre(formula, levels, estimate, frame)
-    variance = np.einsum("ij,jk,ik->i", slopes, estimate.covariance, slopes)
+    x = slopes(formula, levels, estimate, frame)
+    centre = law(formula, frame)(estimate.coefficients) if formula.nonlinear else x @ estimate.coefficients
+    variance = np.einsum("ij,jk,ik->i", x, estimate.covariance, x)
     effect, known, spread = _groups(estimate, groups, len(frame))
     sure = _t(coverage, estimate.degrees) * np.sqrt(np.maximum(variance, 0.0) + known)
     lower, upper = _measured(estimate, coverage, spread, weights)
@@ -116,17 +154,15 @@ def forecast(
     )  # fmt: skip
 
 
-def _centre(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> tuple[Floats, Floats]:
-    """Fitted values (m,) and their derivatives with respect to the coefficients (m, p)."""
+def slopes(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> Floats:
+    """Derivatives of the fitted value of m rows with respect to the p coefficients, shape (m, p)."""
     if formula.nonlinear:
-        model = law(formula, frame)
-        return model(estimate.coefficients), model.jacobian(estimate.coefficients)
-    x = linear_matrix(formula, frame, levels).x
-    return x @ estimate.coefficients, x
+        return law(formula, frame).jacobian(estimate.coefficients)
+    return linear_matrix(formula, frame, levels).x
 
 
 def _groups(estimate: Estimate, groups: npt.NDArray[np.object_] | None, count: int) -> tuple[Floats, Floats, Floats]:
-    """Effect of each row's group, the variance it is known to, and the variance between groups where it is not known."""
+    """Effect of each row's group, the variance it is known to, and the spread between groups where it is not."""
     effect, known, spread = np.zeros(count), np.zeros(count), np.full(count, estimate.group_variance)
     if groups is None:
         return effect, known, spread

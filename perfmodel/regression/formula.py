@@ -1,6 +1,6 @@
 """Formulas as text: read against a short list of what they may hold, so that nobody's formula runs code.
 
-``log(step_ms) ~ log(cores) + blocks`` is linear in its coefficients (Wilkinson and Rogers' notation, as in R and patsy);
+``log(step_ms) ~ log(cores) + blocks`` is linear in its coefficients (Wilkinson and Rogers' notation, as in R);
 ``step_ms = a + b / cores`` is a law whose free names are parameters.
 """
 
@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from perfmodel.errors import InputError
 from perfmodel.regression.vocabulary import resolve_variable
@@ -140,7 +141,7 @@ def _rewritten(text: str, columns: list[str], *, free: bool) -> tuple[str, tuple
     words: list[str] = []
     names: dict[str, None] = {}
     parameters: dict[str, None] = {}
-    for (kind, word), (_, following) in zip(tokens, tokens[1:], strict=False):
+    for (kind, word), (_, following) in pairwise(tokens):
         if kind == "name" and following == "(":
             _check_function(word)
         elif kind == "name":
@@ -237,7 +238,7 @@ def _check_term(node: ast.expr, texts: frozenset[str], factors: dict[str, None])
         return 1
     if isinstance(node, ast.Constant):
         if node.value not in (0, 1):
-            raise InputError(f"the number {node.value} is no term", "put arithmetic inside I(...), as in I(2 * x)")
+            raise InputError(f"the number {node.value!r} is no term", "put arithmetic inside I(...), as in I(2 * x)")
         return 1
     if isinstance(node, ast.Call):
         _check_call(node, texts, factors)
@@ -272,7 +273,7 @@ def _check_crossing(node: ast.BinOp, texts: frozenset[str], factors: dict[str, N
     if isinstance(node.left, ast.Name | ast.Call):
         inner = ast.unparse(node)
         raise InputError(f"{inner!r} crosses a term with itself, which is that term", f"write I({inner})")
-    return int((_check_term(node.left, texts, factors) + 1) ** int(power.value))
+    return int((_check_term(node.left, texts, factors) + 1) ** int(str(power.value)))
 
 
 def _check_call(node: ast.Call, texts: frozenset[str], factors: dict[str, None]) -> None:
@@ -321,5 +322,5 @@ def _check_power(node: ast.BinOp, texts: frozenset[str]) -> None:
     exponent = node.right.operand if isinstance(node.right, ast.UnaryOp) else node.right
     if not _names_in(node.left) and not _names_in(node.right):
         raise InputError(f"{ast.unparse(node)!r} is a number", "write it out")
-    if isinstance(exponent, ast.Constant) and not float(exponent.value) <= _HIGHEST:
-        raise InputError(f"the power {exponent.value} is too high", f"use at most {_HIGHEST}")
+    if isinstance(exponent, ast.Constant) and not float(str(exponent.value)) <= _HIGHEST:
+        raise InputError(f"the power {exponent.value!r} is too high", f"use at most {_HIGHEST}")

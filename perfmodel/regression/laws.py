@@ -46,7 +46,7 @@ class Law:
 
     def __call__(self, values: npt.ArrayLike) -> Floats:
         """Return the law at parameter values (p,), shape (n,); not a number where it has none."""
-        return self._evaluate(np.asarray(values, dtype=np.float64))
+        return np.asarray(self._evaluate(np.asarray(values, dtype=np.float64)), dtype=np.float64)
 
     def jacobian(self, values: npt.ArrayLike) -> Floats:
         """Return derivatives with respect to the parameters, shape (n, p)."""

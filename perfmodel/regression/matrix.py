@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,20 @@ Floats = npt.NDArray[np.float64]
 Levels = Mapping[str, tuple[str, ...]]
 
 _WIDEST = 1500
-_FORWARD = {"": lambda y: y, "log": np.log, "log2": np.log2, "log10": np.log10, "sqrt": np.sqrt}
-_BACK = {"": lambda y: y, "log": np.exp, "log2": np.exp2, "log10": lambda y: np.power(10.0, y), "sqrt": np.square}
+_FORWARD: Mapping[str, Callable[[Floats], Any]] = {
+    "": lambda y: y,
+    "log": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+}
+_BACK: Mapping[str, Callable[[Floats], Any]] = {
+    "": lambda y: y,
+    "log": np.exp,
+    "log2": np.exp2,
+    "log10": lambda y: np.power(10.0, y),
+    "sqrt": np.square,
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,7 @@ def known_values(frame: Any, name: str) -> npt.NDArray[np.bool_]:
     """Rows in which a variable is known, bool array (n,)."""
     column = frame[name]
     if column.dtype.kind in "fiub":
-        return np.isfinite(column.to_numpy(dtype=np.float64))
+        return np.asarray(np.isfinite(column.to_numpy(dtype=np.float64)))
     return np.asarray(column.notna() & (column.astype(str).str.strip() != ""), dtype=bool)
 
 
@@ -131,13 +143,14 @@ def _check_some(formula: Formula, frame: Any, keep: npt.NDArray[np.bool_]) -> No
 def factor_levels(formula: Formula, frame: Any) -> dict[str, tuple[str, ...]]:
     """Levels of each factor in the rows of `frame`, in alphabetical or numerical order."""
     return {
-        name: tuple(sorted(set(_level_text(frame[name])), key=_level_order))
+        name: tuple(sorted(set(level_text(frame[name])), key=_level_order))
         for name in formula.names
         if is_factor(formula, frame, name)
     }
 
 
-def _level_text(column: Any) -> list[str]:
+def level_text(column: Any) -> list[str]:
+    """Return a column's cells as the levels of a factor."""
     if column.dtype.kind in "fiub":
         return [f"{value:.12g}" for value in column.to_numpy(dtype=np.float64)]
     return [str(value) for value in column]
@@ -154,7 +167,7 @@ def _checked_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
     single = [name for name, found in levels.items() if len(found) == 1]
     if single:
         raise InputError(
-            f"{single[0]} has one value in all {len(frame)} rows ({levels[single[0]][0]}), so that it has no effect to fit",
+            f"{single[0]} has one value in all {len(frame)} rows ({levels[single[0]][0]}), so it has no effect to fit",
             f"leave it out of the formula, or add rows with another {single[0]}",
         )
     matrix = linear_matrix(formula, frame, levels)
@@ -194,13 +207,11 @@ def linear_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
         ) from None
     info = made.design_info
     x = np.asarray(made, dtype=np.float64)
-    if x.shape[0] != len(frame):  # a constant alone has no data to tell the number of rows
-        x = np.repeat(x[:1], len(frame), axis=0)
     terms = {name: tuple(range(part.start, part.stop)) for name, part in info.term_name_slices.items()}
     return Matrix(x, tuple(info.column_names), terms)
 
 
-def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
+def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> Any:
     from importlib import import_module
 
     pandas = import_module("pandas")
@@ -209,15 +220,15 @@ def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> dict[str, Any]:
         if name not in levels:
             data[name] = _numbers(frame, name)
             continue
-        words = _level_text(frame[name])
+        words = level_text(frame[name])
         new = sorted(set(words) - set(levels[name]))
         if new:
             raise InputError(
                 f"{name} {new[0]!r} is not among the {len(levels[name])} fitted: {_few(levels[name])}",
-                f"use one of those, or fit rows that have it",
+                "use one of those, or fit rows that have it",
             )
         data[name] = pandas.Categorical(words, categories=list(levels[name]))
-    return data or {"_rows": np.zeros(len(frame))}
+    return pandas.DataFrame(data or {"_rows": np.zeros(len(frame))})
 
 
 def _few(words: tuple[str, ...], most: int = 8) -> str:

@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.vocabulary import describe
+
+Floats = npt.NDArray[np.float64]
 
 _LOG = re.compile(r"(log|log2|log10)\((\w+)\)")
 _LEVEL = re.compile(r"(?:C\()?(\w+)\)?\[(T\.)?(.+)\]")
@@ -28,8 +31,6 @@ def meaning(name: str, value: float, formula: Formula, levels: Mapping[str, tupl
     levels : mapping of str to tuple of str
         Levels of each factor, the base first.
     """
-    if formula.nonlinear:
-        return f"parameter of {formula.text}"
     if name == "Intercept":
         return _intercept(value, formula, levels)
     parts = name.split(":")
@@ -45,8 +46,33 @@ def _intercept(value: float, formula: Formula, levels: Mapping[str, tuple[str, .
     if not formula.names:
         return f"{'median' if formula.transform else 'mean'} of the {label}: {_back(value, formula):.4g} {unit}".strip()
     ones = [n for n in formula.names if n not in levels and f"({n})" in formula.right.replace(" ", "")]
-    where = f"with {', '.join(ones)} at 1" if ones else "with every number at 0"
+    zeros = [name for name in formula.names if name not in levels and name not in ones]
+    parts = [f"{', '.join(names)} at {at}" for names, at in ((ones, 1), (zeros, 0)) if names]
+    where = f"with {', '.join(parts)}" if parts else "with"
+    base = base if parts else base.removeprefix(",")
     return f"{label} {where}{base}: {_back(value, formula):.4g} {unit}".strip()
+
+
+def parameter_meaning(change: Floats, fitted: Floats, formula: Formula) -> str:
+    """Say how the fitted value of the median row follows a parameter of a law.
+
+    Parameters
+    ----------
+    change : array (n,)
+        Change of each fitted response when the parameter doubles, to first order: parameter times derivative.
+    fitted : array (n,)
+        Fitted responses.
+    formula : Formula
+    """
+    if formula.transform in _BASE:
+        share = float(np.median(change)) * np.log(_BASE[formula.transform])
+    else:
+        share = float(np.median(change / np.where(fitted == 0, np.nan, fitted)))
+    variable = describe(formula.measured)
+    noun = "time" if variable.level == "time" else variable.label
+    if not np.isfinite(share):
+        return "not known"
+    return f"1 % more of it: {abs(share):.2g} % {'less' if share < 0 else 'more'} {noun} in the median row"
 
 
 def _back(value: float, formula: Formula) -> float:

@@ -35,7 +35,7 @@ class _Rows:
 
     def total(self) -> Floats:
         """Sum of the weights of each group."""
-        return np.bincount(self.codes, weights=np.square(self.root))
+        return np.asarray(np.bincount(self.codes, weights=np.square(self.root)), dtype=np.float64)
 
     def independent(self, ratio: float) -> tuple[Floats, Floats]:
         """Response and columns with the error that a group shares taken out."""

@@ -43,7 +43,7 @@ def network_columns(runs: Runs) -> dict[str, Any]:
 
 
 def family_name(model: str) -> str:
-    """Return the leading word of a network's name: ``resnet`` of ``resnet50``, ``bert`` of ``LanguageModeling/BERT``."""
+    """Return the first word of a network's name: ``resnet`` of ``resnet50``, ``bert`` of ``LanguageModeling/BERT``."""
     words = re.findall(r"[a-z]+", model.rsplit("/", 1)[-1].lower().removeprefix("timm:"))
     return next((word for word in words if word not in _PREFIXES), words[0] if words else "")
 
@@ -79,7 +79,7 @@ def _completed(
 
 def _scaled(totals: Floats, size: float, wanted: float) -> Floats:
     factor = (wanted / size) ** 2 if wanted > 0 and size > 0 else 1.0
-    return totals * np.array([1.0, factor, factor])
+    return np.asarray(totals * np.array([1.0, factor, factor]))
 
 
 def _whole(value: float) -> int | None:

@@ -82,6 +82,7 @@ def nonlinear(formula: Formula, design: Design, *, start: Mapping[str, float] | 
             f"no values of {', '.join(formula.parameters)} make {formula.right!r} finite", "give start values"
         )
     best, _ = min(finite, key=lambda one: one[1])
+    best = _polished(model, design.y, root, best)
     fitted = replace(design, x=model.jacobian(best))
     return fitted, _estimate(fitted, best, design.y - model(best), formula)
 
@@ -118,9 +119,30 @@ def _improved(model: Law, y: Floats, root: Floats, point: Floats) -> tuple[Float
     return (np.asarray(best.x), float(best.cost)) if np.isfinite(model(best.x)).all() else None
 
 
+def _polished(model: Law, y: Floats, root: Floats, best: Floats) -> Floats:
+    """A few Gauss-Newton steps at the solution, for its last digits."""
+
+    def misfit(values: Floats) -> float:
+        return float(np.square(root * (y - model(values))).sum())
+
+    for _ in range(4):
+        x, length = scaled(root[:, None] * model.jacobian(best))
+        with np.errstate(all="ignore"):
+            step = np.linalg.lstsq(x, root * (y - model(best)), rcond=None)[0] / length
+            better = misfit(best + step) <= misfit(best) * (1 + 1e-12)
+        if not better:
+            break
+        best = best + step
+    return best
+
+
 def _starts(model: Law, formula: Formula, y: Floats, root: Floats) -> list[Floats]:
     """Good starts among many drawn ones."""
-    count = len(formula.parameters)
+    with np.errstate(all="ignore"):
+        return _best_draws(model, len(formula.parameters), y, root)
+
+
+def _best_draws(model: Law, count: int, y: Floats, root: Floats) -> list[Floats]:
     random = np.random.default_rng(20240229)
     inner = _linear_parameters(model, count, random)
     outer = np.setdiff1d(np.arange(count), inner)

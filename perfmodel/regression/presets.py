@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.errors import InputError
-from perfmodel.regression.design import Finding
-from perfmodel.regression.estimating import determining
+from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.formula import parse
-from perfmodel.regression.matrix import factor_levels, known_values, linear_matrix, scaled
+from perfmodel.regression.guards import identifiable
+from perfmodel.regression.matrix import factor_levels, known_values, linear_matrix
 from perfmodel.regression.vocabulary import describe
 
 Floats = npt.NDArray[np.float64]
@@ -23,10 +23,8 @@ _MOST_MISSING = 0.2
 #: Rows that tell their network's multiply-adds must be at least this share for a table of many networks.
 _LEAST_KNOWN = 0.5
 _MOST_LEVELS = 60
-#: What is left of a column (relative length) once the columns before it are taken out, below which it says nothing new.
-_ALIASED = 1e-6
-#: Different cards that each figure of a card needs beyond two.
-_SPARE_CARDS = 2
+#: Rows that each coefficient needs.
+_ROWS_EACH = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +123,15 @@ def choose(preset: Preset, frame: Any, measured: str) -> Chosen:
     Notes
     -----
     A term is left out, in this order of reasons: a column without values, or with one value; missing in too many rows;
-    a figure of the card beyond what the number of different cards allows (cards - 2); more terms than rows; a column
-    that follows from the terms before it.
+    what `guards.identifiable` cannot tell from the terms before it: a figure of the card beyond what the number of
+    different cards allows, more coefficients than a third of the rows, a column that follows from the others.
     """
     usable = frame[known_values(frame, measured) & (frame[measured].to_numpy() > 0)]
     terms, dropped = _with_values(preset, usable)
     terms, findings = _network(terms, dropped, usable)
     rows = usable[_complete(usable, terms)]
     terms = [term for term in terms if not _constant(term, rows, dropped)]
-    terms = _cards(terms, dropped, rows)
-    terms = _independent(terms, dropped, rows, measured)
+    terms = _told_apart(terms, dropped, rows, measured)
     formula = f"log({measured}) ~ {' + '.join(terms) or '1'}"
     return Chosen(formula=formula, dropped=tuple(dropped.items()), findings=findings)
 
@@ -185,9 +182,7 @@ def _network(terms: list[str], dropped: dict[str, str], frame: Any) -> tuple[lis
         dropped["gmacs"] = f"known in {int(known.sum())} of {len(frame)} rows"
     if "model" in terms and not few:
         terms.remove("model")
-        dropped["model"] = (
-            f"{frame['model'].nunique()} networks in {len(frame)} rows are too many for a factor, and gmacs tells too few"
-        )
+        dropped["model"] = f"{frame['model'].nunique()} networks are too many for a factor, and gmacs tells too few"
     return terms, ()
 
 
@@ -225,50 +220,22 @@ def _constant(term: str, rows: Any, dropped: dict[str, str]) -> bool:
     return True
 
 
-def _cards(terms: list[str], dropped: dict[str, str], rows: Any) -> list[str]:
-    """Keep no more figures of the card than the number of different cards allows."""
-    count = int(rows["gpu"].nunique())
-    allowed = max(0, count - _SPARE_CARDS)
-    figures = [term for term in CARD if term in terms]
-    for term in figures[allowed:]:
-        dropped[variable_of(term)] = f"{count} different cards tell {allowed} figures of a card at most"
-        terms.remove(term)
-    if "gpu" in terms and figures[:allowed]:
-        terms.remove("gpu")
-        dropped["gpu"] = "its figures tell the cards apart, so that other cards can be predicted"
-    return terms
-
-
-def _independent(terms: list[str], dropped: dict[str, str], rows: Any, measured: str) -> list[str]:
-    """Keep the terms that say something which those before them do not, as many as the rows carry."""
-    if not len(rows):
+def _told_apart(terms: list[str], dropped: dict[str, str], rows: Any, measured: str) -> list[str]:
+    """Keep the terms that the rows tell apart from those before them, as many as the rows carry."""
+    if not terms or not len(rows):
         return []
-    allowed = max(len(rows) // 3, 1)
-    kept: list[str] = []
-    basis, columns, names = np.full((len(rows), 1), 1 / np.sqrt(len(rows))), np.ones((len(rows), 1)), ("Intercept",)
-    for term in terms:
-        new, added = _term_columns(term, rows, measured)
-        rest = _residue(basis, scaled(new)[0])
-        if basis.shape[1] + new.shape[1] > allowed:
-            dropped[variable_of(term)] = f"{len(rows)} rows carry {allowed} coefficients at most"
-        elif np.linalg.matrix_rank(rest, tol=_ALIASED) < new.shape[1]:
-            others = determining(columns, new[:, int(np.argmin(np.square(rest).sum(axis=0)))], names)
-            dropped[variable_of(term)] = f"follows from {' and '.join(dict.fromkeys(others)) or 'the others'}"
-        else:
-            kept.append(term)
-            basis = np.linalg.qr(np.concatenate([basis, rest], axis=1))[0]
-            columns, names = np.concatenate([columns, new], axis=1), (*names, *added)
-    return kept
-
-
-def _term_columns(term: str, rows: Any, measured: str) -> tuple[Floats, tuple[str, ...]]:
     words = [name for name in rows.columns if rows[name].dtype.kind not in "fiub"]
-    formula = parse(f"{measured} ~ {term}", [*rows.columns], words=words)
+    formula = parse(f"{measured} ~ {' + '.join(terms)}", [*rows.columns], words=words)
     matrix = linear_matrix(formula, rows, factor_levels(formula, rows))
-    return matrix.x[:, 1:], matrix.names[1:]
-
-
-def _residue(basis: Floats, columns: Floats) -> Floats:
-    """What is left of columns once those of an orthonormal basis are taken out, twice for the rounding."""
-    rest = columns - basis @ (basis.T @ columns)
-    return np.asarray(rest - basis @ (basis.T @ rest))
+    design = Design(
+        formula=formula.text, response=measured, y=rows[measured].to_numpy(dtype=np.float64), x=matrix.x,
+        names=matrix.names, terms=matrix.terms, frame=rows, rows=rows.index.to_numpy(dtype=np.intp),
+        weights=np.ones(len(rows)),
+    )  # fmt: skip
+    gone, findings = identifiable(design, terms, most=max(len(rows) // _ROWS_EACH, 1))
+    kept = [term for term in terms if term not in gone]
+    for term, finding in zip(gone, findings, strict=True):
+        dropped[variable_of(term)] = finding.text.partition(": ")[2]
+    if "gpu" in gone and set(CARD) & set(kept):
+        dropped["gpu"] = "its figures tell the cards apart, so that other cards can be predicted"
+    return kept

@@ -17,10 +17,10 @@ from perfmodel.errors import TableError
 from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.estimating import Options, design_for, estimate, group_labels
 from perfmodel.regression.estimators import Estimate
-from perfmodel.regression.forecasting import FitPrediction, check_complete, check_coverage, forecast
+from perfmodel.regression.forecasting import FitPrediction, assumed, check_complete, check_coverage, forecast, slopes
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.matrix import Levels
-from perfmodel.regression.meaning import meaning
+from perfmodel.regression.meaning import meaning, parameter_meaning
 from perfmodel.regression.variables import frame_of
 
 if TYPE_CHECKING:
@@ -129,14 +129,26 @@ class Fit:
         half = float(law.ppf((1 + COVERAGE) / 2)) * errors
         with np.errstate(divide="ignore", invalid="ignore"):
             p_values = 2 * law.sf(np.abs(values / errors))
+        words = self._meanings()
         return tuple(
             Coefficient(
                 name=name, value=float(values[at]), standard_error=float(errors[at]), low=float(values[at] - half[at]),
                 high=float(values[at] + half[at]), p_value=float(p_values[at]),
-                meaning=meaning(name, float(values[at]), self.formula, self.levels),
+                meaning=words[at],
             )
             for at, name in enumerate(self.design.names)
         )  # fmt: skip
+
+    def _meanings(self) -> list[str]:
+        values = self.estimate.coefficients
+        if self.formula.nonlinear:
+            fitted = self.design.y - self.estimate.residuals
+            return [
+                parameter_meaning(value * self.design.x[:, at], fitted, self.formula) for at, value in enumerate(values)
+            ]
+        return [
+            meaning(name, float(values[at]), self.formula, self.levels) for at, name in enumerate(self.design.names)
+        ]
 
     def meaning(self, name: str) -> str:
         """Return what a coefficient means, in words.
@@ -164,10 +176,12 @@ class Fit:
             When a variable of the formula is missing, or a factor has a level that was not fitted.
         """
         check_coverage(coverage)
-        frame = frame_of(rows)
+        frame, notes = assumed(self.formula, self.levels, self.design.frame, frame_of(rows))
         check_complete(self.formula, frame)
-        found = self._forecast(frame, coverage)
-        return replace(found, findings=self._extrapolation(frame))
+        from perfmodel.regression.guards import check_extrapolation
+
+        findings = check_extrapolation(self.design, frame, slopes(self.formula, self.levels, self.estimate, frame))
+        return replace(self._forecast(frame, coverage), findings=(*notes, *findings))
 
     def _forecast(self, frame: Any, coverage: float, weights: Floats | None = None) -> FitPrediction:
         groups = None
@@ -176,11 +190,6 @@ class Fit:
         return forecast(
             self.formula, self.levels, self.estimate, frame, coverage=coverage, groups=groups, weights=weights
         )
-
-    def _extrapolation(self, frame: Any) -> tuple[Finding, ...]:
-        from perfmodel.regression.checking import extrapolation
-
-        return extrapolation(self.design, frame)
 
     def fitted(self, coverage: float = 0.9) -> FitPrediction:
         """Predict the rows that were fitted, each measurement with its own weight."""

@@ -22,7 +22,7 @@ _METHODS = {
 
 
 def summary(fit: Fit) -> str:
-    """Return a fit as text: serious findings, the fit, coefficients with meanings, what was dropped, what to do next."""
+    """Return a fit as text: serious findings, the fit and its coefficients, what was dropped, what to do next."""
     serious = [one for one in fit.findings if one.severity != "note"]
     notes = [one for one in fit.findings if one.severity == "note"]
     lines = [fit.formula.text, _basis(fit), _quality(fit), ""]
@@ -37,12 +37,15 @@ def summary(fit: Fit) -> str:
 
 
 def _basis(fit: Fit) -> str:
+    weighed = fit.method != "wls" and bool(np.ptp(fit.design.weights) > 0)
     groups = ", ".join(f"{count} {_plural(name, count)}" for name, count in fit.groups.items() if name != "file")
     how = _METHODS[fit.method]
     if fit.method == "quantile":
         how += f" at {fit.options.quantile:g}"
     if fit.method == "mixed":
         how += f", a random intercept by {fit.options.group}"
+    if weighed:
+        how += ", inconsistent cards counting less,"
     return f"{how} on {fit.n} rows{f' of {groups}' if groups else ''}; standard errors: {fit.estimate.errors}"
 
 
@@ -90,8 +93,8 @@ def _table(fit: Fit) -> list[str]:
     rows += [_row(one) for one in shown]
     widths = [max(len(row[at]) for row in rows) for at in range(4)]
     lines = [
-        f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}  {row[4]}".rstrip()
-        for row in rows
+        "  ".join(["", f"{name:<{widths[0]}}", *(f"{n:>{w}}" for n, w in zip(numbers, widths[1:], strict=False)), text])
+        for name, *numbers, text in rows
     ]
     more = len(fit.coefficients) - len(shown)
     return lines + ([f"  ... and {more} more (--json has all)"] if more else [])
@@ -99,15 +102,17 @@ def _table(fit: Fit) -> list[str]:
 
 def _row(one: Coefficient) -> tuple[str, str, str, str, str]:
     sure = "" if not one.low <= 0 <= one.high else " (could be none)"
-    meaning = one.meaning if one.name == "Intercept" or "parameter of" in one.meaning else one.meaning + sure
+    meaning = one.meaning if one.name == "Intercept" else one.meaning + sure
     interval = f"{one.low:.3g} to {one.high:.3g}"
     return one.name, f"{one.value:.4g}", f"{one.standard_error:.2g}", interval, meaning
 
 
 def _next(fit: Fit) -> list[str]:
     """What a reader may do next."""
-    cards = fit.groups.get("gpu", 0)
+    cards, sources = fit.groups.get("gpu", 0), fit.groups.get("source", 0)
     lines = []
+    if sources > 1 and fit.options.group != "source":
+        lines.append(f"Next: {sources} sources may time different things: --group source, or --where source=ONE.")
     if cards > 2:
         lines.append("Next: --cv gpu says how well it predicts cards it has not seen; R2 does not.")
     elif cards:

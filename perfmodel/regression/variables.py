@@ -78,6 +78,16 @@ def runs_of(rows: Any) -> Runs:
     return Runs(columns, getattr(rows, "path", ""))
 
 
+def with_known(table: Runs, known: Mapping[str, Any]) -> Runs:
+    """Return rows with given values in columns that are missing or empty."""
+    columns = dict(table.columns)
+    for name, value in runs_of(known).columns.items() if known else ():
+        cells = table.text(name).copy()
+        cells[cells == ""] = value[0]
+        columns[name] = cells
+    return Runs(columns, table.path)
+
+
 def _is_column(values: Any) -> bool:
     return hasattr(values, "__len__") and not isinstance(values, str)
 

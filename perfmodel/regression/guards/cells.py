@@ -22,6 +22,8 @@ SETTINGS = (
 PER_BATCH = ("step_ms", "data_ms")
 PER_IMAGE = ("image_ms",)
 TIMES = PER_BATCH + PER_IMAGE
+#: Columns made of a time: the grey box's measured step over the physical model's.
+MADE_OF = {"measured_over_physical": "step_ms"}
 
 
 def cells(frame: Any, *, without: Sequence[str] = (), also: Sequence[str] = ()) -> Ints:
@@ -90,7 +92,8 @@ def variables_in(text: str) -> tuple[str, ...]:
 
 def response_times(response: str) -> tuple[str, ...]:
     """Times that a response is made of."""
-    return tuple(name for name in variables_in(response) if name in TIMES)
+    names = (MADE_OF.get(name, name) for name in variables_in(response))
+    return tuple(name for name in names if name in TIMES)
 
 
 def robust_sd(values: Floats) -> float:

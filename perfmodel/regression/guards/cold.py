@@ -21,6 +21,8 @@ FLOOR = 0.02
 FACTOR = 1.3
 #: Rows that a sequence needs, and an epoch within it.
 LEAST, LEAST_EPOCH = 6, 3
+#: Share of a run's rows that follow each other in the table.
+FOLLOW = 0.9
 #: Rows at a start that may be cold.
 LEAD = 3
 
@@ -28,7 +30,8 @@ LEAD = 3
 def check_cold(frame: Any) -> tuple[Mask, tuple[Finding, ...]]:
     """Find rows that are cold: those the log says are, and first rows far above the rest of their run.
 
-    A run is the rows of one file at equal settings in their order. Its first rows, and the first of each of its epochs,
+    A run is the rows of one file at equal settings in their order, where they follow each other or state their epochs
+    (the rows of a table of results have no first one). Its first rows, and the first of each of its epochs,
     are cold when their step, loading or image time lies above both: the median + 5 robust standard deviations of log
     time (median absolute deviation, at least 2 %), and 1.3 times what 95 % of the run's other rows take at most.
 
@@ -44,11 +47,17 @@ def check_cold(frame: Any) -> tuple[Mask, tuple[Finding, ...]]:
     warm = {name: np.where(stated, np.nan, log_times(frame, name)) for name in TIMES if name in frame.columns}
     epoch = column(frame, "epoch")
     for _, rows in members(sequence, least=LEAST):
+        if not _in_order(rows, epoch):
+            continue
         for name, logs in warm.items():
             for at, typical in _cold_rows(logs[rows], epoch[rows]):
                 found[rows[at]] = True
                 causes.setdefault(int(rows[at]), f"{name} {number(np.exp(logs[rows[at]]))} against {number(typical)}")
     return stated | found, (*_stated(frame, stated), *_found(frame, found & ~stated, causes))
+
+
+def _in_order(rows: Ints, epoch: Floats) -> bool:
+    return bool(np.isfinite(epoch[rows]).all() or np.mean(np.diff(rows) == 1) >= FOLLOW)
 
 
 def _cold_rows(logs: Floats, epoch: Floats) -> list[tuple[int, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perfmodel.regression.design import Design, Finding, Floats
-from perfmodel.regression.guards.suggestions import cards_to_add, spec_columns
+from perfmodel.regression.guards.suggestions import cards_that_part, spec_columns
 from perfmodel.regression.guards.words import listed, number
 
 #: Variance inflation worth a note, and a warning (Marquardt 1970; O'Brien 2007 on reading it).
@@ -69,15 +69,16 @@ def check_collinearity(design: Design) -> tuple[Finding, ...]:
 
 def _inflated(design: Design, name: str, value: float, other: str, correlation: float) -> Finding:
     specs = {design.names[at] for at in spec_columns(design)}
-    such = cards_to_add(design) if {name, other} & specs else ()
+    such = cards_that_part(design) if {name, other} <= specs else ()
+    named = f", such as {listed(such, conjunction='or')}" if such else ""
     wider = number(np.sqrt(value))
     return Finding(
         guard="vif",
         severity="warning" if value > WARN else "note",
         text=f"{name} moves with {other} (correlation {correlation:.2f}): its variance is inflated {number(value)} "
         f"times, so its interval is {wider} times as wide as if it stood alone",
-        remedy=f"leave one of them out, or add {'a card' if such else 'rows'} where they differ"
-        f"{f', such as {listed(such)}' if such else ''}; predictions within the range of the rows are not harmed",
+        remedy=f"leave one of them out, or add {'a card' if such else 'rows'} where they differ{named}; predictions "
+        "within the range of the rows are not harmed",
         columns=(name, other),
     )
 

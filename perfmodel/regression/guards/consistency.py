@@ -20,6 +20,8 @@ ALPHA = 1e-3
 LEAST = 8
 #: Standard deviation of log time below which no card is called inconsistent: 3 %.
 SMALLEST = 0.03
+#: Spread of the other cards above which rows called equal are not: the table does not say all settings.
+LARGEST = 0.10
 #: Least spread that the others are credited with: 0.5 %, so that one weight does not vanish.
 FLOOR = 0.005
 
@@ -67,6 +69,8 @@ def spreads(frame: Any, response: str, keep: npt.NDArray[np.bool_]) -> tuple[Spr
 def check_consistency(frame: Any, response: str, keep: npt.NDArray[np.bool_]) -> tuple[Floats, tuple[Finding, ...]]:
     """Weights that count an inconsistent card's rows for less, and what was found.
 
+    Where the other cards' equal rows differ by more than 10 %, the table lacks a setting and no card is blamed.
+
     Returns
     -------
     weights : array (n,)
@@ -76,7 +80,8 @@ def check_consistency(frame: Any, response: str, keep: npt.NDArray[np.bool_]) ->
     weights, findings = np.ones(len(frame)), []
     gpu = texts(frame, "gpu")
     for one in spreads(frame, response, keep):
-        if one.own < max(RATIO * max(one.others, FLOOR), SMALLEST) or one.p_value > ALPHA:
+        differs = one.own >= max(RATIO * max(one.others, FLOOR), SMALLEST) and one.p_value <= ALPHA
+        if not differs or one.others > LARGEST:
             continue
         rows = gpu == one.gpu
         weights[rows] = one.weight

@@ -17,7 +17,9 @@ from perfmodel.regression.guards.words import counted, number
 INFLATION = 100.0
 
 
-def identifiable(design: Design, priority: Sequence[str] = ()) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+def identifiable(
+    design: Design, priority: Sequence[str] = (), *, most: int | None = None
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """Return the terms to drop from a preset's design, with the reasons.
 
     Terms are taken one after the other and kept while the rows tell them apart: their columns vary and are independent
@@ -30,6 +32,8 @@ def identifiable(design: Design, priority: Sequence[str] = ()) -> tuple[tuple[st
         With all terms of the preset.
     priority : sequence of str
         Terms, most wanted first; others follow in the design's order. The intercept is always kept.
+    most : int, optional
+        Coefficients that the rows may carry; one less than rows by default.
 
     Returns
     -------
@@ -41,10 +45,11 @@ def identifiable(design: Design, priority: Sequence[str] = ()) -> tuple[tuple[st
     first = [name for name in design.terms if name == "Intercept"]
     wanted = [name for name in priority if name in design.terms and name not in first]
     order = [*first, *wanted, *(name for name in design.terms if name not in first and name not in wanted)]
+    most = len(design.x) - 1 if most is None else most
     kept: list[str] = []
     findings: list[Finding] = []
     for name in order:
-        why = "" if name in first else _why_not(design, kept, name)
+        why = "" if name in first else _why_not(design, kept, name, most)
         if why:
             findings.append(
                 Finding(guard="identifiable", severity="note", text=f"{name} is left out: {why}", columns=(name,))
@@ -64,11 +69,11 @@ def part_of(design: Design, terms: Sequence[str]) -> Design:
     return replace(design, x=design.x[:, columns], names=tuple(design.names[at] for at in columns), terms=places)
 
 
-def _why_not(design: Design, kept: Sequence[str], name: str) -> str:
+def _why_not(design: Design, kept: Sequence[str], name: str, most: int) -> str:
     part = part_of(design, [*kept, name])
     n, p = part.x.shape
-    if p >= n:
-        return f"{counted(n, 'row')} cannot carry {counted(p, 'coefficient')} and leave any over to judge by"
+    if p > most:
+        return f"{counted(n, 'row')} carry {counted(most, 'coefficient')} at most"
     if not independent(part.x).all():
         return _aliased(part, name)
     specs = spec_columns(part)

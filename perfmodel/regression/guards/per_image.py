@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from perfmodel.regression.design import Finding
 from perfmodel.regression.guards.cells import (
     PER_BATCH,
     PER_IMAGE,
+    TIMES,
     Floats,
     Ints,
     cells,
@@ -26,11 +28,13 @@ from perfmodel.regression.guards.words import counted, listed, number, rows_of
 BATCH = 2.0
 #: How far log(ratio) may lie from log(batch), as a share of log(batch), and from 0 for "equal".
 NEAR = 0.2
+#: Share of the repeated settings that must fall in two groups for a refusal; one in many may be a slow machine.
+SPLIT = 0.1
 #: Slope of log time in log batch: at most this for a time of an image, at least that for a time of a batch.
 SLOPE_IMAGE, SLOPE_BATCH = 0.1, 0.5
 
 
-def check_per_image(frame: Any, response: str) -> tuple[Finding, ...]:
+def check_per_image(frame: Any, response: str, names: Sequence[str] = ()) -> tuple[Finding, ...]:
     """Find mixed times; the first kind of evidence that speaks is told.
 
     Parameters
@@ -38,8 +42,10 @@ def check_per_image(frame: Any, response: str) -> tuple[Finding, ...]:
     frame : DataFrame (n rows)
     response : str
         Left-hand side of the formula.
+    names : sequence of str
+        Variables of its right-hand side.
     """
-    found = _mixed_response(frame, response)
+    found = _mixed_formula(frame, response, names)
     for name in [name for name in response_times(response) if name in PER_BATCH]:
         for check in (_equal_to_image, _against_other_files, _two_clusters, _slopes):
             finding = check(frame, name)
@@ -49,15 +55,19 @@ def check_per_image(frame: Any, response: str) -> tuple[Finding, ...]:
     return found
 
 
-def _mixed_response(frame: Any, response: str) -> tuple[Finding, ...]:
-    times, batch = response_times(response), column(frame, "batch")
-    image = [name for name in times if name in PER_IMAGE]
-    whole = [name for name in times if name in PER_BATCH]
-    if not image or not whole or "batch" in variables_in(response) or (np.nan_to_num(batch, nan=1.0) <= 1).all():
+def _mixed_formula(frame: Any, response: str, names: Sequence[str]) -> tuple[Finding, ...]:
+    """Judge a formula that holds times of both kinds and no batch."""
+    own, others = response_times(response), tuple(name for name in names if name in TIMES)
+    image = [name for name in (*own, *others) if name in PER_IMAGE]
+    whole = [name for name in (*own, *others) if name in PER_BATCH]
+    batch = np.nan_to_num(column(frame, "batch"), nan=1.0)
+    if not image or not whole or "batch" in (*variables_in(response), *names) or (batch <= 1).all():
         return ()
-    text = f"{response} adds {listed(image)}, the time of an image, to {listed(whole)}, the time of a batch"
-    remedy = f"write {image[0]} * batch, or divide {listed(whole)} by batch"
-    return (Finding(guard="per-image", severity="refuse", text=text, remedy=remedy, columns=times),)
+    verb = "adds" if len(own) > 1 else "sets"
+    text = f"the formula {verb} {image[0]}, the time of an image, {'to' if len(own) > 1 else 'against'} {listed(whole)}"
+    remedy = f"write {image[0]} * batch, divide {listed(whole)} by batch, or use step_ms"
+    text = f"{text}, the time of a batch"
+    return (Finding(guard="per-image", severity="refuse", text=text, remedy=remedy, columns=(*own, *others)),)
 
 
 def _equal_to_image(frame: Any, name: str) -> Finding | None:
@@ -112,18 +122,18 @@ def _two_clusters(frame: Any, name: str) -> Finding | None:
     logs, batch = log_times(frame, name), column(frame, "batch")
     usable = np.flatnonzero(np.isfinite(logs) & (batch >= 3))
     low: list[int] = []
-    judged = 0
+    judged = split = 0
     for _, where in members(cells(frame)[usable], least=4):
         rows = usable[where]
-        judged += 1
-        low += _lower_cluster(rows, logs[rows], float(np.log(batch[rows[0]])))
-    if not low or not judged:
+        lower = _lower_cluster(rows, logs[rows], float(np.log(batch[rows[0]])))
+        judged, split, low = judged + 1, split + bool(lower), low + lower
+    if not low:
         return None
+    severity = "refuse" if split >= SPLIT * judged else "warning"
     rows = np.array(sorted(low), dtype=np.intp)
     factor = number(float(np.median(batch[rows])))
-    return _finding(
-        frame, rows, name, f"{name} falls in two groups at equal settings, a factor of the batch ({factor}) apart"
-    )
+    reason = f"{name} falls in two groups at equal settings, a factor of the batch ({factor}) apart"
+    return _finding(frame, rows, name, reason, severity=severity)
 
 
 def _lower_cluster(rows: Ints, logs: Floats, log_batch: float) -> list[int]:

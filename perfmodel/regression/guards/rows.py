@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,7 @@ class RowChecks:
         return frame.assign(**{name: values for name, values in self.corrected.items() if name in frame.columns})
 
 
-def check_rows(frame: Any, response: str) -> RowChecks:
+def check_rows(frame: Any, response: str, names: Sequence[str] = ()) -> RowChecks:
     """Check rows before the design is made.
 
     Parameters
@@ -52,6 +52,8 @@ def check_rows(frame: Any, response: str) -> RowChecks:
         Variables of the rows (`perfmodel.regression.variables`).
     response : str
         Left-hand side of the formula, such as ``log(step_ms)``.
+    names : sequence of str
+        Variables of its right-hand side, where known.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def check_rows(frame: Any, response: str) -> RowChecks:
     found = [*cards.findings, *findings]
     warm = right[~cold]
     weights = np.ones(n)
-    found += check_per_image(warm, response)
+    found += check_per_image(warm, response, names)
     times = [name for name in response_times(response) if name in frame.columns]
     for name in times:
         found += check_units(warm, name)

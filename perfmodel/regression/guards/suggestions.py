@@ -46,6 +46,29 @@ def cards_to_add(design: Design, *, how_many: int = 1) -> tuple[str, ...]:
     return _greedy(information, list(candidates), np.column_stack([np.ones(len(table)), table / spread]), how_many)
 
 
+def cards_that_part(design: Design, *, how_many: int = 2) -> tuple[str, ...]:
+    """Return keys of known cards each of which lowers the inflation between cards most, best first.
+
+    The inflation of the columns together is the trace of the inverse of their correlations.
+    """
+    columns = spec_columns(design)
+    rows = {card.key: row for card in _candidates(design) if (row := _row(card, design, columns)) is not None}
+    have = card_matrix(design, columns)
+    if len(columns) < 2 or len(have) < len(columns) + 1:
+        return cards_to_add(design)
+    inflation = {key: _together(np.vstack([have, row])) for key, row in rows.items()}
+    return tuple(sorted(inflation, key=lambda key: inflation[key])[:how_many])
+
+
+def _together(table: Floats) -> float:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = np.corrcoef(table, rowvar=False)
+    if not np.isfinite(correlation).all():
+        return np.inf
+    values = np.linalg.eigvalsh(correlation)
+    return float(np.sum(1.0 / np.maximum(values, 1e-12)))
+
+
 def _greedy(information: Floats, keys: list[str], rows: Floats, how_many: int) -> tuple[str, ...]:
     chosen: list[str] = []
     for _ in range(min(how_many, len(keys), 4)):

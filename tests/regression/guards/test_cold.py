@@ -60,6 +60,13 @@ def test_rows_marked_cold_are_left_out(log_table: Make) -> None:
     assert [(one.severity, one.columns) for one in findings] == [("note", ("cold",))]
 
 
+def test_the_rows_of_a_table_of_results_have_no_first_one(table: Make) -> None:
+    frame = table(repeats=8).sample(frac=1.0, random_state=0, ignore_index=True).assign(file="results.csv")
+    first = frame.drop_duplicates(["gpu", "blocks", "batch"]).index
+    frame.loc[first, "step_ms"] *= 1.8
+    assert not check_cold(frame)[0].any()
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_sound_table_is_silent(table: Make, seed: int) -> None:
     frame = table(("p100-pcie-16",), blocks=(9,), repeats=40, noise=0.05, seed=seed)

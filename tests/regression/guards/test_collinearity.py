@@ -45,7 +45,18 @@ def test_columns_that_move_together_are_named(table: Make, design: Make) -> None
     assert finding.severity == "warning"
     assert finding.guard == "vif"
     assert set(finding.columns) == {"log(cores)", "log(l2_mb)"}
-    assert find_gpu(finding.remedy.partition("such as ")[2].partition(";")[0])
+    assert "add a card where they differ, such as " in finding.remedy
+
+
+def test_the_cards_suggested_lower_the_inflation(table: Make, design: Make) -> None:
+    cards = ("k80", "gtx1080ti", "rtx3090", "rtx2080ti", "rtx-a6000")
+    made = design(table(cards), "log(fp32_tflops)", "log(bandwidth)")
+    (finding,) = check_collinearity(made)
+    suggested = finding.remedy.partition("such as ")[2].partition(";")[0].split(" or ")
+    assert len(suggested) == 2
+    for card in suggested:
+        after = inflation(design(table((*cards, find_gpu(card).key)), "log(fp32_tflops)", "log(bandwidth)"))
+        assert max(after.values()) < 0.8 * max(inflation(made).values())
 
 
 def test_from_five_on_it_is_a_note(design: Make) -> None:

@@ -52,6 +52,12 @@ def test_quiet_cards_may_differ(table: Make) -> None:
     assert not check_consistency(frame, "step_ms", np.ones(len(frame), dtype=bool))[1]
 
 
+def test_rows_that_are_not_equal_for_any_card_blame_none(table: Make) -> None:
+    """The table lacks a setting (its software, say): what differs is not the card."""
+    frame = shared(table(noise=0.2, repeats=6), "k80", sd=1.5)
+    assert not check_consistency(frame, "step_ms", np.ones(len(frame), dtype=bool))[1]
+
+
 def test_too_few_rows_say_nothing(table: Make) -> None:
     frame = shared(table(("k80", "p100-pcie-16"), blocks=(9,), batch=(4,), repeats=4), "k80", sd=1.0)
     assert not check_consistency(frame, "step_ms", np.ones(len(frame), dtype=bool))[1]

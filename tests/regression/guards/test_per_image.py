@@ -20,10 +20,13 @@ def test_mistake_2_compute_of_an_image_with_loading_of_a_batch(table: Make) -> N
     frame["image_ms"] = frame["step_ms"] / frame["batch"]
     (finding,) = check_per_image(frame, "log(image_ms + data_ms)")
     assert finding.severity == "refuse"
-    assert "image_ms, the time of an image, to data_ms, the time of a batch" in finding.text
+    assert "adds image_ms, the time of an image, to data_ms, the time of a batch" in finding.text
     assert "image_ms * batch" in finding.remedy
     assert not check_per_image(frame, "log(image_ms * batch + data_ms)")
     assert not check_per_image(frame[frame["batch"] == 1], "log(image_ms + data_ms)")
+    (finding,) = check_rows(frame, "log(image_ms)", ["data_ms", "cores"]).findings
+    assert "sets image_ms, the time of an image, against data_ms" in finding.text
+    assert not check_rows(frame, "log(image_ms)", ["data_ms", "batch"]).findings
 
 
 def test_image_times_filled_into_the_step_column(table: Make) -> None:
