@@ -98,6 +98,10 @@ def _state(fit: Fit) -> dict[str, Any]:
         "covariance": [[_number(value) for value in row] for row in found.covariance],
         "degrees": _number(found.degrees),
         "residual_degrees": found.residual_degrees,
+        "row_sd": _number(found.row_sd),
+        "card_covariance": found.card_covariance.tolist(),
+        "card_variance": found.card_variance,
+        "card_degrees": found.card_degrees,
         "group": fit.options.group,
         "quantile": fit.options.quantile,
         "group_effects": {name: list(pair) for name, pair in found.group_effects.items()},
@@ -198,7 +202,9 @@ def _estimate(document: Mapping[str, Any], values: Any, residuals: Any) -> Estim
         residual_degrees=float(state["residual_degrees"]), r_squared=_float(document["r_squared"]),
         errors=str(document["errors"]),
         group_effects={name: (float(a), float(b)) for name, (a, b) in state["group_effects"].items()},
-        group_variance=float(state["group_variance"]),
+        group_variance=float(state["group_variance"]), row_sd=_float(state["row_sd"]),
+        card_covariance=np.array(state["card_covariance"], dtype=np.float64).reshape(-1, covariance.shape[0]),
+        card_variance=float(state["card_variance"]), card_degrees=float(state["card_degrees"]),
         quantiles=np.array(state["residual_quantiles"], dtype=np.float64),
     )  # fmt: skip
 

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from perfmodel.errors import InputError
 from perfmodel.regression.design import Design, Finding
-from perfmodel.regression.estimators import Estimate, least_squares, quantile, robust
+from perfmodel.regression.estimators import FEWEST_CLUSTERS, Estimate, least_squares, quantile, robust
+from perfmodel.regression.few_cards import spread_between_cards
 from perfmodel.regression.formula import Formula
+from perfmodel.regression.guards.suggestions import spec_columns
 from perfmodel.regression.matrix import Levels, make_design, rank_of
 from perfmodel.regression.mixed import mixed
 from perfmodel.regression.nonlinear import law_design, nonlinear
@@ -76,7 +78,11 @@ def estimate(formula: Formula, design: Design, options: Options) -> tuple[Design
     if options.method == "mixed":
         assert options.group is not None
         return design, mixed(design, group_labels(design, options.group), options.group)
-    return design, least_squares(design, clusters=_clusters(formula, design))
+    cards = _clusters(formula, design)
+    found = least_squares(design, clusters=cards)
+    if cards is None or len(set(cards)) >= FEWEST_CLUSTERS:
+        return design, found
+    return design, spread_between_cards(design, found, cards, len(spec_columns(design)))
 
 
 def check_rank(design: Design) -> None:

@@ -46,6 +46,12 @@ class Estimate:
         Share of the weighted variance of the response that the fixed part explains.
     errors : str
         What the standard errors are, in words.
+    row_sd : float
+        Standard deviation between rows of one card where `card_variance` is known apart; else `residual_sd`.
+    card_covariance : array (p, p), or empty
+        What the spread between cards adds to `covariance`, where it was estimated.
+    card_variance, card_degrees : float
+        Variance between cards of equal figures, and its degrees of freedom; 0 where not estimated.
     group_effects : mapping of str to (float, float)
         Mixed effects: each group's effect and the variance it is known to.
     group_variance : float
@@ -63,10 +69,20 @@ class Estimate:
     residual_degrees: float
     r_squared: float
     errors: str
+    row_sd: float = np.nan
+    card_covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    card_variance: float = 0.0
+    card_degrees: float = 0.0
     group_effects: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     group_variance: float = 0.0
     quantiles: Floats = field(default_factory=lambda: np.zeros(0))
     findings: tuple[Finding, ...] = ()
+
+    def of_cards(self, x: Floats) -> Floats:
+        """Share of the variance of fitted values at rows `x` (m, p) that the spread between cards makes, (m,)."""
+        if not self.card_covariance.size:
+            return np.zeros(len(x))
+        return np.asarray(np.einsum("ij,jk,ik->i", x, self.card_covariance, x))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from perfmodel.errors import InputError
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.regression.design import Finding
 from perfmodel.regression.estimators import RESIDUAL_LEVELS, Estimate
+from perfmodel.regression.few_cards import half_width
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.matrix import Levels, back, known_values, law, level_text, linear_matrix
 from perfmodel.regression.vocabulary import describe
@@ -140,8 +140,16 @@ def forecast(
     centre = law(formula, frame)(estimate.coefficients) if formula.nonlinear else x @ estimate.coefficients
     variance = np.einsum("ij,jk,ik->i", x, estimate.covariance, x)
     effect, known, spread = _groups(estimate, groups, len(frame))
-    sure = _t(coverage, estimate.degrees) * np.sqrt(np.maximum(variance, 0.0) + known)
-    lower, upper = _measured(estimate, coverage, spread, weights)
+    variance, shared = np.maximum(variance, 0.0) + known, estimate.of_cards(x)
+    sure = half_width(coverage, variance, shared, estimate)
+    if len(estimate.quantiles):
+        lower, upper = _empirical(estimate, coverage, sure)
+    else:
+        sd = estimate.residual_sd if np.isnan(estimate.row_sd) else estimate.row_sd
+        own = variance + spread + np.square(sd) / (np.ones(len(frame)) if weights is None else weights)
+        upper = half_width(coverage, own, shared + estimate.card_variance, estimate, measured=True)
+        upper = np.maximum(upper, sure)
+        lower = -upper
     centre = centre + effect
 
     def time(values: Floats) -> Floats:
@@ -149,8 +157,7 @@ def forecast(
 
     return FitPrediction(
         mean=time(centre), mean_low=time(centre - sure), mean_high=time(centre + sure),
-        low=time(centre + lower - (np.hypot(lower, sure) - np.abs(lower))),
-        high=time(centre + upper + (np.hypot(upper, sure) - np.abs(upper))), coverage=coverage,
+        low=time(centre + lower), high=time(centre + upper), coverage=coverage,
     )  # fmt: skip
 
 
@@ -173,17 +180,7 @@ def _groups(estimate: Estimate, groups: npt.NDArray[np.object_] | None, count: i
     return effect, known, spread
 
 
-def _measured(estimate: Estimate, coverage: float, spread: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Distance of the ends of a measurement's interval from the fitted value, each (m,)."""
-    if len(estimate.quantiles):
-        ends = np.interp([(1 - coverage) / 2, (1 + coverage) / 2], RESIDUAL_LEVELS, estimate.quantiles)
-        return np.full(len(spread), ends[0]), np.full(len(spread), ends[1])
-    own = np.square(estimate.residual_sd) / (np.ones(len(spread)) if weights is None else weights)
-    half = _t(coverage, estimate.residual_degrees) * np.sqrt(own + spread)
-    return -half, half
-
-
-def _t(coverage: float, degrees: float) -> float:
-    stats = import_module("scipy.stats")
-    at = (1 + coverage) / 2
-    return float(stats.t.ppf(at, degrees) if np.isfinite(degrees) else stats.norm.ppf(at))
+def _empirical(estimate: Estimate, coverage: float, sure: Floats) -> tuple[Floats, Floats]:
+    """Ends of a measurement's interval from the quantiles of the residuals, widened by what the fit is unsure of."""
+    low, high = np.interp([(1 - coverage) / 2, (1 + coverage) / 2], RESIDUAL_LEVELS, estimate.quantiles)
+    return low - (np.hypot(low, sure) - abs(low)), high + (np.hypot(high, sure) - abs(high))

@@ -25,7 +25,7 @@ _LOWEST, _HIGHEST = np.log(1e-8), np.log(1e8)
 
 
 @dataclass(frozen=True)
-class _Rows:
+class GroupedRows:
     """Weighted rows: response (n,), columns of unit length (n, p), square roots of weights (n,), group codes (n,)."""
 
     y: Floats
@@ -69,8 +69,8 @@ def mixed(design: Design, groups: npt.NDArray[np.object_], name: str) -> Estimat
     if len(labels) < 2:
         raise InputError(f"all rows have the same {name} ({labels[0]})", "mixed effects need rows of several groups")
     root, x, length = weighted(design)
-    rows = _Rows(design.y * root, x, root, codes.astype(np.intp))
-    ratio = _ratio(rows)
+    rows = GroupedRows(design.y * root, x, root, codes.astype(np.intp))
+    ratio = variance_ratio(rows)
     y, x = rows.independent(ratio)
     api = import_module("statsmodels.api")
     coefficients = np.asarray(api.OLS(y, x).fit(method="qr").params)
@@ -88,7 +88,7 @@ def mixed(design: Design, groups: npt.NDArray[np.object_], name: str) -> Estimat
     )  # fmt: skip
 
 
-def _ratio(rows: _Rows) -> float:
+def variance_ratio(rows: GroupedRows) -> float:
     """Variance between groups over that within, at the largest restricted likelihood; 0 where it is at the edge."""
     optimise = import_module("scipy.optimize")
 
@@ -102,7 +102,7 @@ def _ratio(rows: _Rows) -> float:
     return 0.0 if _loss(rows, 0.0) <= found.fun else float(np.exp(found.x))
 
 
-def _loss(rows: _Rows, ratio: float) -> float:
+def _loss(rows: GroupedRows, ratio: float) -> float:
     """Minus twice the restricted log-likelihood but for a constant (Patterson and Thompson 1971)."""
     y, x = rows.independent(ratio)
     orthogonal, triangle = np.linalg.qr(x)
@@ -114,7 +114,7 @@ def _loss(rows: _Rows, ratio: float) -> float:
 
 
 def _effects(
-    rows: _Rows, labels: npt.NDArray[np.str_], residuals: Floats, ratio: float, variance: float
+    rows: GroupedRows, labels: npt.NDArray[np.str_], residuals: Floats, ratio: float, variance: float
 ) -> dict[str, tuple[float, float]]:
     """Best linear unbiased prediction of each group's effect, and the variance it is known to."""
     total = rows.total()

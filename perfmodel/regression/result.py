@@ -17,6 +17,7 @@ from perfmodel.errors import TableError
 from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.estimating import Options, design_for, estimate, group_labels
 from perfmodel.regression.estimators import Estimate
+from perfmodel.regression.few_cards import effective_degrees, half_width
 from perfmodel.regression.forecasting import FitPrediction, assumed, check_complete, check_coverage, forecast, slopes
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.matrix import Levels
@@ -123,12 +124,11 @@ class Fit:
         """All coefficients, in the order of the design's columns."""
         stats = import_module("scipy.stats")
         values = self.estimate.coefficients
-        errors = np.sqrt(np.maximum(np.diag(self.estimate.covariance), 0.0))
-        finite = np.isfinite(self.estimate.degrees)
-        law = stats.t(self.estimate.degrees) if finite else stats.norm()
-        half = float(law.ppf((1 + COVERAGE) / 2)) * errors
+        row = np.maximum(np.diag(self.estimate.covariance), 0.0)
+        card = self.estimate.of_cards(np.eye(len(values)))
+        errors, half = np.sqrt(row + card), half_width(COVERAGE, row, card, self.estimate)
         with np.errstate(divide="ignore", invalid="ignore"):
-            p_values = 2 * law.sf(np.abs(values / errors))
+            p_values = 2 * stats.t.sf(np.abs(values / errors), effective_degrees(row, card, self.estimate))
         words = self._meanings()
         return tuple(
             Coefficient(
