@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfmodel.cli.plotting import check_plot, plot_options, write_plot
 from perfmodel.errors import InputError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from perfmodel.regression.forecasting import FitPrediction
     from perfmodel.regression.result import Fit
 
+KINDS = ("law", "box", "residuals", "accuracy", "coverage")
 METHODS = ("ols", "wls", "robust", "quantile", "mixed", "nls")
 
 
@@ -38,6 +42,8 @@ METHODS = ("ols", "wls", "robust", "quantile", "mixed", "nls")
 )
 @click.option("--ci", type=float, default=0.9, show_default=True, help="Coverage of the predictions' intervals.")
 @click.option("--save", type=click.Path(), default=None, help="Write the fit as JSON, to load or report later.")
+@plot_options(KINDS)
+@click.option("--against", default=None, help="Column of a law figure: cores, bandwidth, flops, batch, ...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(runs: tuple[str, ...], **options: Any) -> None:
     """Fit a regression to measured rows and say what it means.
@@ -47,6 +53,7 @@ def command(runs: tuple[str, ...], **options: Any) -> None:
     """
     from perfmodel.regression.fitting import fit
 
+    check_plot(options, KINDS)
     found = fit(
         list(runs), _formula(options["formula"], options["preset"]), method=options["method"], group=options["group"],
         quantile=options["quantile"], weights=options["weights"], start=_numbers(options["start"]),
@@ -58,10 +65,22 @@ def command(runs: tuple[str, ...], **options: Any) -> None:
     validation = found.cross_validate(options["cv"]) if options["cv"] else None
     if options["save"]:
         found.save(options["save"])
+    if options["plot"] is not None:
+        write_plot(options, figure_of(found, options))
     if options["as_json"]:
         _print_document(found, validation, asked, answers)
     else:
         _print_text(found, validation, asked, answers)
+
+
+def figure_of(fit: Fit, options: dict[str, Any]) -> Figure:
+    """The figure that ``--plot-kind`` names."""
+    from perfmodel.report.plots import fits
+
+    kind, theme = options["plot_kind"] or KINDS[0], options["theme"]
+    if options["against"] is not None and kind != "law":
+        raise InputError(f"--against says nothing to a figure of kind {kind}", "leave it out, or give --plot-kind law")
+    return fits.fit_figure(fit, kind, against=options["against"] or "", coverage=options["ci"], theme=theme)
 
 
 def _formula(formula: str | None, preset: str | None) -> str | None:

@@ -44,9 +44,14 @@ def blank(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06, wspace=0.04, hspace=0.04)
-    figure._perfmodel = {"theme": find_theme(theme), "title": "", "text": ""}
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.06, h_pad=0.06, wspace=0.04, hspace=0.04)
+    setattr(figure, _ABOUT, {"theme": find_theme(theme), "title": "", "text": ""})
     return figure, figure.subplots(rows, columns, **options)
+
+
+#: Attribute of a figure that holds its theme, title and text alternative.
+_ABOUT = "_perfmodel"
 
 
 def describe(figure: Figure, *, title: str, text: str, note: str = "") -> None:
@@ -62,7 +67,7 @@ def describe(figure: Figure, *, title: str, text: str, note: str = "") -> None:
     note : str
         How many rows it shows, what was left out, what the bands mean.
     """
-    about = figure._perfmodel  # type: ignore[attr-defined]
+    about = getattr(figure, _ABOUT)
     about["title"], about["text"] = clean(title), clean(text)
     theme, width = about["theme"], figure.get_figwidth()
     figure.suptitle(
@@ -78,17 +83,17 @@ _MARGIN = 0.08
 
 def described(figure: Figure) -> str:
     """Text alternative of a figure: what it shows, in a sentence or two."""
-    return str(getattr(figure, "_perfmodel", {}).get("text", ""))
+    return str(getattr(figure, _ABOUT, {}).get("text", ""))
 
 
 def title_of(figure: Figure) -> str:
     """Title of a figure."""
-    return str(getattr(figure, "_perfmodel", {}).get("title", ""))
+    return str(getattr(figure, _ABOUT, {}).get("title", ""))
 
 
 def theme_of(figure: Figure) -> Theme:
     """Theme that a figure was drawn in."""
-    return find_theme(getattr(figure, "_perfmodel", {}).get("theme", "light"))
+    return find_theme(getattr(figure, _ABOUT, {}).get("theme", "light"))
 
 
 def wrapped(text: str, width: float, size: float) -> str:

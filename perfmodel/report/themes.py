@@ -100,7 +100,8 @@ def applied(theme: str | Theme) -> Iterator[Theme]:
     found = find_theme(theme)
     # What a user's own matplotlibrc sets must not change the figures.
     with matplotlib.rc_context():
-        matplotlib.rcParams.update({**_defaults(), **_settings(found)})
+        settings: Any = {**_defaults(), **_settings(found)}
+        matplotlib.rcParams.update(settings)
         yield found
 
 

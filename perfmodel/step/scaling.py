@@ -38,7 +38,8 @@ def scaling(prediction: Prediction, along: str = "batch", *, prior: Prior | None
         When the network or the request has no such setting.
     """
     ask, chosen = prediction.request, prior or shipped_prior()
-    answers = [answer(replace(ask, **{along: value}), chosen) for value in _values(prediction, along)]
+    changes: list[dict[str, Any]] = [{along: value} for value in _values(prediction, along)]
+    answers = [answer(replace(ask, **change), chosen) for change in changes]
     return {
         "schema_version": SCHEMA_VERSION,
         "along": along,

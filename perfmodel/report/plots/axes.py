@@ -44,7 +44,8 @@ def milliseconds(value: float) -> str:
 
 def usable(*columns: Any) -> npt.NDArray[np.bool_]:
     """Rows in which all columns are finite and above 0: what a logarithmic axis can show."""
-    return np.logical_and.reduce([np.isfinite(one) & (one > 0) for one in map(floats, columns)])
+    found: npt.NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(one) & (one > 0) for one in map(floats, columns)])
+    return found
 
 
 def floats(values: Any) -> Floats:

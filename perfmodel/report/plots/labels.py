@@ -22,8 +22,8 @@ Boxes = npt.NDArray[np.float64]
 
 
 def place_labels(
-    figure: Figure, axes: Any, theme: Theme, x: Sequence[float], y: Sequence[float], texts: Sequence[str], *,
-    size: float = 7.5, avoid: Boxes | None = None,
+    figure: Figure, axes: Any, theme: Theme, x: Sequence[float] | Boxes, y: Sequence[float] | Boxes,
+    texts: Sequence[str], *, size: float = 7.5, avoid: Boxes | None = None,
 ) -> int:  # fmt: skip
     """Write a label beside each point of some axes, once everything else is drawn.
 
@@ -79,8 +79,8 @@ def _extent(figure: Figure, text: str, size: float) -> tuple[float, float]:
     """Width and height of a text, pixels."""
     from matplotlib.text import Text
 
-    one = Text(0, 0, text, fontsize=size, figure=figure)
-    box = one.get_window_extent(figure._get_renderer())  # type: ignore[attr-defined]
+    renderer: Any = figure
+    box = Text(0, 0, text, fontsize=size, figure=figure).get_window_extent(renderer._get_renderer())
     return float(box.width), float(box.height)
 
 

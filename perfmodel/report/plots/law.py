@@ -121,11 +121,13 @@ def law_curve(fit: Fit, against: str, *, coverage: float = 0.9, points: int = 60
         raise InputError(f"{against} has no positive value in the fitted rows", "choose another column")
     grid = np.geomspace(known.min(), known.max(), points)
     held: dict[str, Any] = {name: _typical(frame[name]) for name in frame.columns if name != against}
+    if fit.options.group is not None:
+        held[fit.options.group] = ""  # a card or source that was not fitted: the law without any one's own effect
     found = fit.predict(pandas.DataFrame({**{name: [value] * points for name, value in held.items()}, against: grid}),
                         coverage=coverage)  # fmt: skip
     columns = {name: np.asarray(getattr(found, name)) for name in ("mean", "mean_low", "mean_high", "low", "high")}
     words = {name: plain(value) if isinstance(value, float) else str(value) for name, value in held.items()}
-    used = {name: text for name, text in words.items() if _mentions(fit.design.formula, name) and text not in ("", "-")}
+    used = {name: text for name, text in words.items() if _mentions(fit.formula.text, name) and text not in ("", "-")}
     return Curve(x=grid, held=used, coverage=coverage, **columns)
 
 
@@ -216,11 +218,10 @@ def _draw(figure: Figure, axes: Any, look: Theme, table: dict[str, Any], curve: 
             table["x"][first], table["fitted"][first], marker="_", s=60, color=law.colour, label="fitted, with interval"
         )
         edges += [table["low"], table["high"]]
-    share = DRAWN / len(table["x"])
     mark = look.series(1)
-    chosen = thinned(np.arange(len(table["x"])), share)
-    axes.scatter(table["x"][chosen], table["y"][chosen], s=10 if len(table["x"]) > 200 else 20, marker=mark.marker, color=mark.colour,
-                 edgecolors=look.page, linewidths=0.3, zorder=3, gid="rows",
+    chosen = thinned(np.arange(len(table["x"])), DRAWN / len(table["x"]))
+    axes.scatter(table["x"][chosen], table["y"][chosen], s=10 if len(table["x"]) > 200 else 20,
+                 marker=mark.marker, color=mark.colour, edgecolors=look.page, linewidths=0.3, zorder=3, gid="rows",
                  label="measured" if curve is None else "measured, at the held values")  # fmt: skip
     _scale(axes, table["x"], np.concatenate(edges), curve)
     axes.legend(loc="best")
@@ -266,5 +267,6 @@ def _describe(
     more = f"; residual sd {plain(float(spread))}" if isinstance(spread, int | float) else ""
     describe(
         figure, title=f"{title}, n = {n}", text=text,
-        note=f"{formula}{more}; n = {n} rows on {len(set(table['gpu']))} cards{held}{drawn_words(n)}{left_out(count - n)}",
+        note=f"{formula}{more}; n = {n} rows on {len(set(table['gpu']))} cards{held}{drawn_words(n)}"
+        f"{left_out(count - n)}",
     )  # fmt: skip

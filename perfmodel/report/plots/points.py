@@ -73,13 +73,13 @@ def points_of(rows: Points | Mapping[str, Any] | Sequence[Mapping[str, Any]], *,
     if isinstance(rows, Mapping):
         coverage = float(rows.get("coverage") or 0.9)
         measure = measured_words(str(rows.get("response", "time")))
-        rows = rows.get("rows", [])
+    table: Sequence[Mapping[str, Any]] = (rows.get("rows") or []) if isinstance(rows, Mapping) else rows
     return Points(
-        measured=floats(row.get("measured") for row in rows),
-        predicted=floats(row.get("predicted", row.get("fitted")) for row in rows),
-        low=floats(row.get("low") for row in rows),
-        high=floats(row.get("high") for row in rows),
-        group=tuple(str(row.get(group) or "-") for row in rows),
+        measured=floats(row.get("measured") for row in table),
+        predicted=floats(row.get("predicted", row.get("fitted")) for row in table),
+        low=floats(row.get("low") for row in table),
+        high=floats(row.get("high") for row in table),
+        group=tuple(str(row.get(group) or "-") for row in table),
         coverage=coverage,
         measure=measure,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.report.plots.axes import DRAWN, drawn_words, left_out, logarithmic, nothing, plain, span, thinned, usable
+from perfmodel.report.plots.axes import left_out, log_ticks, logarithmic, nothing, plain, span, thinned, usable
 from perfmodel.report.plots.points import Points, points_of
 from perfmodel.report.style import blank, describe, shortened
 from perfmodel.report.themes import Theme, applied
@@ -22,13 +22,15 @@ Floats = npt.NDArray[np.float64]
 
 #: Groups that the middle panel names; the largest ones.
 _MOST = 14
+#: Rows that the outer panels draw.
+_DRAWN = 350
 
 
 def residual_figure(
     document: Points | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, group: str = "gpu",
     theme: str | Theme = "light",
 ) -> Figure:  # fmt: skip
-    """Draw the residuals, log(measured / fitted) in percent.
+    """Draw measured over fitted times: the residual of log time, as a ratio.
 
     Parameters
     ----------
@@ -43,66 +45,81 @@ def residual_figure(
     with applied(theme) as look:
         groups = {name: rows[shown[rows]] for name, rows in found.groups().items() if shown[rows].any()}
         named = dict(list(groups.items())[:_MOST])
-        figure, (left, middle, right) = blank(look, height=max(3.4, 1.8 + 0.2 * len(named)), columns=3)
+        figure, panels = blank(look, height=max(3.4, 1.8 + 0.2 * len(named)), columns=3)
         if shown.any():
-            residual = 100.0 * np.log(found.measured / np.where(shown, found.predicted, np.nan), where=shown,
-                                      out=np.full(len(found), np.nan))  # fmt: skip
-            _against_fitted(left, look, found.predicted[shown], residual[shown])
-            _by_group(middle, look, named, residual)
-            _quantiles(right, look, residual[shown])
+            ratio = np.where(shown, found.measured, 1.0) / np.where(shown, found.predicted, 1.0)
+            _draw(panels, look, found.predicted[shown], ratio, shown, named)
         else:
-            for axes in (left, middle, right):
+            for axes in panels:
                 nothing(axes, look, "no rows")
+        left, middle, right = panels
         left.set_xlabel(f"fitted {found.measure} (ms)")
-        left.set_ylabel("log(measured / fitted) (%)")
-        middle.set_xlabel("log(measured / fitted) (%)")
+        left.set_ylabel(_RATIO)
+        middle.set_xlabel(_RATIO)
         right.set_xlabel("normal quantile (sd)")
-        right.set_ylabel("log(measured / fitted) (%)")
+        right.set_ylabel(_RATIO)
         _describe(figure, found, shown, groups, len(named))
         return figure
 
 
-def _against_fitted(axes: Any, look: Theme, fitted: Floats, residual: Floats) -> None:
+_RATIO = "measured / fitted (ratio)"
+
+
+def _draw(panels: Any, look: Theme, fitted: Floats, ratio: Floats, shown: Any, groups: Mapping[str, Any]) -> None:
+    left, middle, right = panels
+    _against_fitted(left, look, fitted, ratio[shown])
+    _by_group(middle, look, groups, ratio)
+    _quantiles(right, look, ratio[shown])
+    low, high = span([*ratio[shown], 0.98, 1.02])
+    for axis in (left.yaxis, right.yaxis):
+        logarithmic(axis, low, high)
+    ends = [float(np.quantile(ratio[rows], share)) for rows in groups.values() for share in (0.05, 0.95)]
+    low, high = span([*ends, 0.98, 1.02])
+    logarithmic(middle.xaxis, low, high, ticks=log_ticks(low, high, most=4))
+
+
+def _against_fitted(axes: Any, look: Theme, fitted: Floats, ratio: Floats) -> None:
     style = look.series(0)
-    axes.axhline(0.0, color=look.text, linewidth=0.9)
-    chosen = thinned(np.arange(len(fitted)), DRAWN / len(fitted))
-    axes.scatter(fitted[chosen], residual[chosen], s=9, color=style.colour, edgecolors=look.page, linewidths=0.2, gid="residuals")  # fmt: skip
-    logarithmic(axes.xaxis, *span(fitted))
-    ticks = axes.get_xticks()
-    axes.set_xticks(ticks[:: max(1, -(-len(ticks) // 5))])
+    axes.axhline(1.0, color=look.text, linewidth=0.9)
+    chosen = thinned(np.arange(len(fitted)), _DRAWN / len(fitted))
+    axes.scatter(fitted[chosen], ratio[chosen], s=9, color=style.colour, edgecolors=look.page, linewidths=0.2,
+                 gid="residuals")  # fmt: skip
+    low, high = span(fitted)
+    logarithmic(axes.xaxis, low, high, ticks=log_ticks(low, high, most=4))
 
 
-def _by_group(axes: Any, look: Theme, groups: Mapping[str, Any], residual: Floats) -> None:
+def _by_group(axes: Any, look: Theme, groups: Mapping[str, Any], ratio: Floats) -> None:
     style = look.series(1)
     for place, rows in enumerate(groups.values()):
-        values = residual[rows]
-        low, quarter, median, three, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        low, quarter, median, three, high = np.exp(np.quantile(np.log(ratio[rows]), [0.05, 0.25, 0.5, 0.75, 0.95]))
         axes.plot([low, high], [place, place], color=style.colour, linewidth=0.9)
         axes.plot([quarter, three], [place, place], color=style.colour, linewidth=4.0, solid_capstyle="butt", alpha=0.6)
         axes.plot([median], [place], color=look.text, marker="|", markersize=8, markeredgewidth=1.6)
-    axes.axvline(0.0, color=look.text, linewidth=0.9)
+    axes.axvline(1.0, color=look.text, linewidth=0.9)
     axes.set_yticks(range(len(groups)), [f"{shortened(name, 16)} ({len(rows)})" for name, rows in groups.items()],
                     fontsize=7.0)  # fmt: skip
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
 
 
-def _quantiles(axes: Any, look: Theme, residual: Floats) -> None:
+def _quantiles(axes: Any, look: Theme, ratio: Floats) -> None:
     from scipy.stats import norm
 
     style = look.series(2)
-    ordered = np.sort(residual)
+    ordered = np.sort(ratio)
+    n = len(ordered)
     # Blom's plotting positions.
-    quantile = norm.ppf((np.arange(1, len(ordered) + 1) - 0.375) / (len(ordered) + 0.25))
-    ends = np.array([quantile[0] - 0.2, quantile[-1] + 0.2])
-    if len(ordered) > 2:
-        scale = float(np.std(ordered, ddof=1))
-        axes.plot(ends, float(np.mean(ordered)) + ends * scale, color=look.text, linewidth=0.9, gid="normal")
+    quantile = norm.ppf((np.arange(1, n + 1) - 0.375) / (n + 0.25))
+    if n > 2:
+        line = np.array([quantile[0] - 0.2, quantile[-1] + 0.2])
+        logs = np.log(ordered)
+        axes.plot(line, np.exp(float(np.mean(logs)) + line * float(np.std(logs, ddof=1))), color=look.text,
+                  linewidth=0.9, gid="normal")  # fmt: skip
     # The ends of the tails are always among those drawn.
-    ends = np.r_[0 : min(20, len(ordered)), max(len(ordered) - 20, 0) : len(ordered)]
-    chosen = np.union1d(thinned(np.arange(len(ordered)), DRAWN / len(ordered)), ends)
-    axes.scatter(quantile[chosen], ordered[chosen], s=9, color=style.colour, marker=style.marker, edgecolors=look.page, linewidths=0.2,
-                 gid="quantiles")  # fmt: skip
+    tails = np.r_[0 : min(20, n), max(n - 20, 0) : n]
+    chosen = np.union1d(thinned(np.arange(n), _DRAWN / n), tails)
+    axes.scatter(quantile[chosen], ordered[chosen], s=9, color=style.colour, marker=style.marker,
+                 linewidths=0.0, gid="quantiles")  # fmt: skip
 
 
 def _describe(figure: Figure, found: Points, shown: Any, groups: Mapping[str, Any], named: int) -> None:
@@ -111,15 +128,17 @@ def _describe(figure: Figure, found: Points, shown: Any, groups: Mapping[str, An
     if not n:
         describe(figure, title=title, text="There is no row to show.", note=f"n = 0{left_out(len(found))}")
         return
-    residual = 100.0 * np.log(found.measured[shown] / found.predicted[shown])
-    spread = float(np.std(residual, ddof=1)) if n > 1 else 0.0
-    worst = max(groups, key=lambda name: abs(float(np.median(np.log(found.measured[groups[name]]
-                                                                      / found.predicted[groups[name]])))))  # fmt: skip
-    numbers = f"median {plain(float(np.median(residual)), 2)} %, sd {plain(spread)} %"
+    logs = np.log(np.where(shown, found.measured, 1.0) / np.where(shown, found.predicted, 1.0))
+    spread = float(np.std(logs[shown], ddof=1)) if n > 1 else 0.0
+    middles = {name: float(np.median(logs[rows])) for name, rows in groups.items()}
+    worst = max(middles, key=lambda name: abs(middles[name]))
+    numbers = f"median ratio {plain(float(np.exp(np.median(logs[shown]))))}, sd of its log {plain(spread, 2)}"
+    drawn = f"; about {_DRAWN} of them drawn" if n > _DRAWN else ""
     hidden = f"; the {named} largest of {len(groups)} groups are named" if named < len(groups) else ""
     describe(
         figure, title=title,
-        text=f"Residuals of {n} rows: {numbers}. The group furthest off is {worst}.",
-        note=f"n = {n} rows; {numbers}; thick: quartiles, thin: 5 % to 95 %, mark: median, (rows){hidden}"
-        f"{drawn_words(n)}{left_out(len(found) - n)}",
+        text=f"Residuals of {n} rows: {numbers}. Furthest off: {worst} with {plain(float(np.exp(middles[worst])))} "
+        "times the fitted time.",
+        note=f"n = {n} rows; {numbers}; thick: quartiles, thin: 5 % to 95 %, mark: median, (rows){hidden}{drawn}"
+        f"{left_out(len(found) - n)}",
     )  # fmt: skip
