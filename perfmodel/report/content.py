@@ -75,10 +75,16 @@ def details(title: str, *children: Child) -> Html:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table: its title, and whether its cells are numbers."""
+    """A column of a table: its title, whether its cells are numbers, and whether they are long texts that wrap."""
 
     title: str
     number: bool = True
+    long: bool = False
+
+    @property
+    def class_(self) -> str | None:
+        """Of its cells."""
+        return "number" if self.number else "text" if self.long else None
 
 
 def table(
@@ -97,7 +103,7 @@ def table(
     keys : sequence of str
         What the script knows the rows by.
     """
-    head = [tag("th", one.title, scope="col", class_="number" if one.number else None) for one in columns]
+    head = [tag("th", one.title, scope="col", class_=one.class_) for one in columns]
     body = [_row(cells, columns, keys[at] if keys else None) for at, cells in enumerate(rows)]
     inner = tag(
         "table",
@@ -110,9 +116,9 @@ def table(
 
 
 def _row(cells: Sequence[Child], columns: Sequence[Column], key: str | None) -> Html:
-    first = tag("th", cells[0], scope="row", class_="number" if columns[0].number else None)
+    first = tag("th", cells[0], scope="row", class_=columns[0].class_)
     others = [
-        tag("td", cell, class_="number" if column.number else None)
+        tag("td", cell, class_=column.class_)
         for cell, column in zip(cells[1:], columns[1:], strict=True)
     ]
     return tag("tr", first, *others, data_key=key)

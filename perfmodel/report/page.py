@@ -139,7 +139,7 @@ def _assembled(documents: Sequence[Document], limits: Limits, title: str | None)
     groups = [list(group) for _, group in groupby(ordered, key=lambda one: one.part.module)]
     sections = [group[0].part.section(group, limits) for group in groups]
     summary = tuple(" ".join(filter(None, said)) for section in sections for said in section.summary)
-    heading = title or " and ".join(dict.fromkeys(section.title for section in sections))
+    heading = title or sections[0].title + (" and more" if len(sections) > 1 else "")
     data = _data(groups, sections)
     main = [_lead(sections, heading), *_bodies(sections), _left_out(sections), provenance(ordered)]
     return Page(title=heading, summary=summary, html=_document(heading, summary, main, sections, data))

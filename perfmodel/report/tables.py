@@ -118,11 +118,16 @@ def _fit(runs: Runs, sources: tuple[Source, ...], notes: list[str]) -> list[Docu
     from perfmodel.regression.fitting import fit
 
     try:
-        content = fit(runs).to_dict()
+        found = fit(runs)
     except PerfmodelError as error:
         notes.append(f"no law is fitted: {error}")
         return []
-    return [recognise(content, *sources, beside={"runs": len(runs)})]
+    unseen = None
+    try:
+        unseen = found.cross_validate("gpu")
+    except PerfmodelError as error:
+        notes.append(f"the law is not tried on cards that it has not seen: {error}")
+    return [recognise(found.to_dict(cross_validation=unseen), *sources, beside={"fit": found})]
 
 
 def _validation(runs: Runs, sources: tuple[Source, ...], notes: list[str]) -> list[Document]:

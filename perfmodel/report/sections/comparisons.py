@@ -129,7 +129,15 @@ class _View:
         if not self.limits.figures:
             return None
         axes = [axis for axis in ("batch", "blocks") if len(self.grid.axes[axis]) > 1]
-        return join(*(self._along(axis) for axis in axes))
+        return join(self._cost(), *(self._along(axis) for axis in axes))
+
+    def _cost(self) -> Html | None:
+        """Draw time against cost of all precisions and batches, at the blocks of the first setting."""
+        blocks = self.grid.first_setting[2]
+        rows = [row for row in self.document.content["rows"] if row.get("blocks") == blocks]
+        if not any(row.get(f"cost_per_{self.grid.unit}") for row in rows):
+            return None
+        return drawn(f"{self.name}-cost", "cards", "pareto_figure", {**self.document.content, "rows": rows})
 
     def _along(self, axis: str) -> Html:
         """Draw the first cards along one axis, all else as in the first setting."""

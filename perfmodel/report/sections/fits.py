@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from perfmodel.report.content import Child, Column, Html, Limits, Section, block, join, listing, pairs, table, tag
+from perfmodel.errors import PerfmodelError
+from perfmodel.report.content import Child, Column, Html, Limits, Section, block, details, join, listing, pairs, table, tag
 from perfmodel.report.documents import NUMBER, Document
 from perfmodel.report.drawings import drawn
 from perfmodel.report.grids import short
@@ -29,7 +30,11 @@ NEEDED: Mapping[str, Types] = {
     "findings": list,
     "r_squared?": NUMBER,
     "residual_sd?": NUMBER,
-    "rows": list,
+    "rows[]": dict,
+    "cross_validation?.sentence": str,
+    "cross_validation?.by": str,
+    "cross_validation?.groups[].name": str,
+    "cross_validation?.rows[].measured": NUMBER,
 }
 
 
@@ -59,7 +64,10 @@ def _data(content: Mapping[str, Any], most: int) -> dict[str, Any]:
     """The document with its rows as columns, and at most so many of them."""
     rows = content["rows"][:most]
     names = dict.fromkeys(name for row in rows for name in row)
-    return {**content, "rows": {name: [short(row.get(name)) for row in rows] for name in names}}
+    kept: dict[str, Any] = {**content, "rows": {name: [short(row.get(name)) for row in rows] for name in names}}
+    if isinstance(kept.get("cross_validation"), Mapping):
+        kept["cross_validation"] = {key: value for key, value in kept["cross_validation"].items() if key != "rows"}
+    return kept
 
 
 def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,7 +75,7 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
     meanings = [one["meaning"] for one in asked if _place(one["name"]) < len(_FIRST) and one["meaning"]]
     said = "; ".join(meanings[:3]) or content["formula"]
     first = f"From {count(content['n'], 'measured row')}{_groups(content)}: {said}."
-    return first, _scatter(content), _trust(content), *_warnings(content)
+    return first, _scatter(content), _trust(content), _unseen(content), *_warnings(content)
 
 
 def _place(name: str) -> int:
@@ -94,6 +102,11 @@ def _trust(content: Mapping[str, Any]) -> str:
     return "" if explained is None else f"The law explains {percent(explained)} of the variation among these rows."
 
 
+def _unseen(content: Mapping[str, Any]) -> str:
+    found = content.get("cross_validation")
+    return str(found["sentence"]) if isinstance(found, Mapping) else ""
+
+
 def _warnings(content: Mapping[str, Any]) -> list[str]:
     found = [one for one in content["findings"] if not isinstance(one, Mapping) or one.get("severity") != "note"]
     return [f"{count(len(found), 'warning')} below: read before relying on it."] if found else []
@@ -101,15 +114,16 @@ def _warnings(content: Mapping[str, Any]) -> list[str]:
 
 def _body(document: Document, at: int, limits: Limits) -> Html:
     content, name = document.content, f"fit-{at + 1}"
-    dropped = [f"{one['column']} is left out: {one['why']}" for one in content["dropped"]]
+    dropped = [f"{one['column']}: {one['why']}" for one in content["dropped"]]
+    left_out = details(count(len(dropped), "column left out", "columns left out"), listing(dropped)) if dropped else None
     facts: list[tuple[str, Child]] = [
         ("Method", content["method"]), ("Rows", count(content["n"], "row")), ("R²", number(content["r_squared"])),
         ("Residual", number(content["residual_sd"])),
     ]  # fmt: skip
     law = tag("p", tag("code", content["formula"]))
     return block(
-        name, f"Law of {document.name}", law, pairs(facts), _findings(content), listing(dropped),
-        _coefficients(content, name), _figures(content, name, limits), _validated(content, name),
+        name, f"Law of {document.name}", law, pairs(facts), _findings(content), left_out,
+        _coefficients(content, name), _figures(content, name, limits), _validated(content, name, limits),
     )  # fmt: skip
 
 
@@ -131,7 +145,7 @@ def _coefficients(content: Mapping[str, Any], name: str) -> Html:
     ]
     columns = [
         Column(title="Coefficient", number=False), Column(title="Value"), Column(title="Standard error"),
-        Column(title="Interval"), Column(title="Meaning", number=False),
+        Column(title="Interval"), Column(title="Meaning", number=False, long=True),
     ]  # fmt: skip
     return table(f"{name}-coefficients", f"Coefficients of {content['response']}", columns, rows)
 
@@ -144,8 +158,30 @@ def _interval(one: Mapping[str, Any]) -> str:
 def _figures(content: Mapping[str, Any], name: str, limits: Limits) -> Html | None:
     if not limits.figures or not content["rows"]:
         return None
-    drawings = [drawn(f"{name}-{at}", "law", "law_figure", content, against=at) for at in _against(content)]
+    fit = _rebuilt(content)
+    drawings = [
+        drawn(f"{name}-{at}", "law", "law_figure", content, against=at, curve=_curve(fit, at)) for at in _against(content)
+    ]
     return join(*drawings, drawn(f"{name}-residuals", "residuals", "residual_figure", content))
+
+
+def _rebuilt(content: Mapping[str, Any]) -> Any:
+    """The fit itself, for the curve of its law; None where the document does not hold all of it."""
+    from perfmodel.regression.documents import from_document
+
+    try:
+        return from_document(content)
+    except (PerfmodelError, KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return None
+
+
+def _curve(fit: Any, against: str) -> Any:
+    from perfmodel.report.plots.law import law_curve
+
+    try:
+        return None if fit is None else law_curve(fit, against)
+    except PerfmodelError:
+        return None
 
 
 def _against(content: Mapping[str, Any]) -> list[str]:
@@ -153,13 +189,27 @@ def _against(content: Mapping[str, Any]) -> list[str]:
     return [name for name, found in values.items() if len(found) > 1 and None not in found]
 
 
-def _validated(content: Mapping[str, Any], name: str) -> Html | None:
+def _validated(content: Mapping[str, Any], name: str, limits: Limits) -> Html | None:
+    """How well left-out groups are predicted."""
     found = content.get("cross_validation")
     if not isinstance(found, Mapping):
         return None
-    said = [f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in found.items() if not isinstance(value, dict | list)]
-    return join(tag("h4", "Left-out data"), listing(said))
+    picture = drawn(f"{name}-left-out", "accuracy", "accuracy_figure", _points(content, found)) if limits.figures else None
+    rows = [[str(one["name"]), *_scores(one)] for one in found["groups"][: limits.rows]]
+    rows.append(["Average over groups", *_scores(found)])
+    titles = ("Rows", "Median error, %", "90th percentile of error, %", "Leaning, %", "Held by 90 % interval, %")
+    columns = [Column(title=f"Left out: {found['by']}", number=False), *(Column(title=title) for title in titles)]
+    scores = table(f"{name}-groups", "Each group predicted by the law fitted to all others", columns, rows)
+    return join(tag("h4", "On what it has not seen"), tag("p", found["sentence"]), picture, scores)
 
 
-def _plain(value: Any) -> str:
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+def _points(content: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
+    from dataclasses import replace
+
+    from perfmodel.report.plots.points import points_of
+
+    return replace(points_of(found["rows"], group="group"), measure=points_of(content).measure)
+
+
+def _scores(one: Mapping[str, Any]) -> list[str]:
+    return [number(one[key]) for key in ("n", "median_ape", "p90_ape", "bias", "coverage")]

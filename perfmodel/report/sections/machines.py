@@ -41,5 +41,8 @@ def _table(document: Document, at: int) -> Html:
     order = {"problem": 0, "absent": 1}
     findings = sorted(document.content["findings"], key=lambda one: order.get(one["status"], 2))
     rows = [[f"{one['group']}: {one['name']}", one["status"], one["detail"], one["remedy"]] for one in findings]
-    columns = [Column(title=title, number=False) for title in ("Thing", "Status", "Found", "What to do")]
+    columns = [
+        Column(title="Thing", number=False), Column(title="Status", number=False),
+        Column(title="Found", number=False, long=True), Column(title="What to do", number=False, long=True),
+    ]  # fmt: skip
     return table(f"doctor-{at + 1}", f"What {document.name} found", columns, rows)

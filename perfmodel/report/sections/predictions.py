@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from perfmodel.errors import PerfmodelError
+from perfmodel.hardware.gpu import find_gpu
 from perfmodel.instrument.phases import MEANING
 from perfmodel.report.answers import answer
 from perfmodel.report.content import Child, Column, Html, Limits, Section, block, details, join, listing, pairs, table, tag
@@ -155,7 +157,7 @@ class _View:
         ]  # fmt: skip
         columns = [
             Column(title="Phase", number=False), Column(title="Total"), Column(title="Not hidden"),
-            Column(title="Share of the step"), Column(title="What it is", number=False),
+            Column(title="Share of the step"), Column(title="What it is", number=False, long=True),
         ]  # fmt: skip
         return table(f"{self.name}-phases", "Phases of a step; the parts that nothing hides add up to it", columns, rows)
 
@@ -170,7 +172,19 @@ class _View:
         if not isinstance(found, Mapping):
             return None
         reached = f"Reached: {number(found['achieved_tflops'])} of {number(found['peak_tflops'])} TFLOP/s ({percent(found['share_of_peak'])})."
-        return join(tag("p", reached), self._changes(found), self._terms(found), self._operators(found))
+        return join(tag("p", reached), self._roofline(found), self._changes(found), self._terms(found), self._operators(found))
+
+    def _roofline(self, found: Mapping[str, Any]) -> Html | None:
+        roofline = found.get("roofline")
+        if not self.limits.figures or not isinstance(roofline, Mapping) or not roofline.get("operators"):
+            return None
+        card, operators = self.content["gpu"], roofline["operators"]
+        try:
+            find_gpu(card["key"])
+        except PerfmodelError:  # a card of the author's own, or a processor: its roofs are not known here
+            return None
+        precision = self.workload["precision"]
+        return drawn(f"{self.name}-roofline", "roofline", "roofline_figure", card, operators, precision=precision)
 
     def _changes(self, found: Mapping[str, Any]) -> Html:
         rows = [
@@ -179,7 +193,7 @@ class _View:
         ]
         columns = [
             Column(title="Change", number=False), Column(title="Step"), Column(title="Samples/s"),
-            Column(title="Effect", number=False),
+            Column(title="Effect", number=False, long=True),
         ]  # fmt: skip
         return table(f"{self.name}-changes", "What would change it, one thing at a time", columns, rows)
 

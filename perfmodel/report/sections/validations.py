@@ -47,14 +47,22 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
     overall, rows = content["overall"], count(content["rows"], "measured row")
     if overall["median_ape"] is None:
         return (f"None of {rows} could be predicted.", *_unresolved_words(content))
+    groups = count(len(content["groups"]), "group")
     first = (
-        f"Half of the predictions were within {overall['median_ape']:.0f} % of the measured time, over "
-        f"{count(content['resolved'], 'row')} in {count(len(content['groups']), 'group')}."
+        f"Predictions were off by {percent(overall['median_ape'] / 100)} (median error, averaged over {groups}; "
+        f"{count(content['resolved'], 'row')})."
     )
-    held = overall["coverage90"]
-    judged = "as often as they claim" if abs(held - _CLAIMED) <= _CLOSE else _misses(held)
-    sure = f"The 90 % intervals held {held:.0f} % of the measured times: {judged}."
-    return first, sure, _lean(overall["bias"]), _baseline(overall), *_unresolved_words(content)
+    return first, _held(content), _lean(overall["bias"]), _baseline(overall), *_unresolved_words(content)
+
+
+def _held(content: Mapping[str, Any]) -> str:
+    """How often the intervals held: over groups alike, and over all rows, in which a large group counts for more."""
+    groups, alike = content["groups"], content["overall"]["coverage90"]
+    rows = sum(one["n"] * one["coverage90"] for one in groups) / max(1, sum(one["n"] for one in groups))
+    said = f"The 90 % intervals held {percent(alike / 100)} of the measured times averaged over groups"
+    also = "" if abs(rows - alike) < 1 else f", {percent(rows / 100)} over all rows"
+    worst = max((alike, rows), key=lambda held: abs(held - _CLAIMED))
+    return f"{said}{also}: {'as often as they claim' if abs(worst - _CLAIMED) <= _CLOSE else _misses(worst)}."
 
 
 def _misses(held: float) -> str:
@@ -64,7 +72,7 @@ def _misses(held: float) -> str:
 def _lean(bias: float) -> str:
     if abs(bias) < 1:
         return "Predictions lean neither way."
-    return f"Predictions lean {abs(bias):.0f} % too {'long' if bias > 0 else 'short'}."
+    return f"Predictions lean {percent(abs(bias) / 100)} too {'long' if bias > 0 else 'short'}."
 
 
 def _baseline(overall: Mapping[str, Any]) -> str:
@@ -75,7 +83,7 @@ def _baseline(overall: Mapping[str, Any]) -> str:
     if not known:
         return ""
     best = min(known, key=lambda name: known[name])
-    return f"The best simple model ({best.replace('_', ' ')}) was within {known[best]:.0f} %."
+    return f"The best simple model ({best.replace('_', ' ')}) was off by {percent(known[best] / 100)}."
 
 
 def _unresolved_words(content: Mapping[str, Any]) -> list[str]:
@@ -127,5 +135,5 @@ def _unresolved(content: Mapping[str, Any], name: str) -> Html | None:
         return None
     total = content["rows"] or 1
     rows = [[reason, str(n), percent(n / total)] for reason, n in content["unresolved"].items()]
-    columns = [Column(title="Reason", number=False), Column(title="Rows"), Column(title="Share")]
+    columns = [Column(title="Reason", number=False, long=True), Column(title="Rows"), Column(title="Share")]
     return table(f"{name}-unresolved", "Rows that could not be predicted", columns, rows)
