@@ -50,7 +50,10 @@ def sure(ranking: Ranking) -> str:
         return ""
     best, second = ranking.order[:2]
     word = "cheaper" if ranking.by_cost else "faster"
-    return f"How sure: the chance that it is {word} than the next, the {second.name}, is {percent(ranking.next_chance)}."
+    return (
+        f"How sure: the chance that the {best.name} is {word} than the next, the {second.name}, is "
+        f"{_chance(ranking.next_chance)}."
+    )
 
 
 def _trade(ranking: Ranking) -> str:
@@ -64,7 +67,7 @@ def _trade(ranking: Ranking) -> str:
     if fastest is best:
         return f"It is the fastest of the {len(ranking.order)} cards as well." if len(ranking.order) > 1 else ""
     faster = f"The fastest, the {fastest.name}, is {_times(best.time_s / fastest.time_s)} as fast"
-    chance = f"the chance that it is the faster of the two is {percent(chance_less(fastest, best, cost=False))}"
+    chance = f"the chance that it is the faster of the two is {_chance(chance_less(fastest, best, cost=False))}"
     if fastest.cost is None or not best.cost:
         return f"{faster} ({chance}); what it costs is not known."
     dearer = fastest.cost / best.cost
@@ -72,12 +75,17 @@ def _trade(ranking: Ranking) -> str:
     return f"{faster} and {price}; {chance}."
 
 
+def _chance(probability: float) -> str:
+    """A probability in percent; nothing predicted is certain."""
+    return percent(min(max(probability, 1e-4), 1 - 1e-4))
+
+
 def _times(ratio: float) -> str:
     return f"{number(ratio, 2 if ratio < 10 else 3)} times"
 
 
 def _evidence(one: Candidate) -> str:
-    return f"Evidence {one.grade}: {GRADES.get(one.grade, 'an unknown grade')}."
+    return f"Evidence {one.grade} for it: {GRADES.get(one.grade, 'an unknown grade')}."
 
 
 def _left_out(ranking: Ranking) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
@@ -42,7 +42,9 @@ def tag(element: str, *children: Child, **attributes: Value) -> Html:
         ``class_`` and ``for_`` stand for the reserved words, ``_`` for a hyphen; True writes the bare name, False and
         None nothing.
     """
-    written = [f" {_attribute(name, value)}" for name, value in attributes.items() if value is not None and value is not False]
+    written = [
+        f" {_attribute(name, value)}" for name, value in attributes.items() if value is not None and value is not False
+    ]
     opening = f"<{element}{''.join(written)}>"
     return Html(opening) if element in _VOID else Html(f"{opening}{join(*children)}</{element}>")
 
@@ -117,10 +119,7 @@ def table(
 
 def _row(cells: Sequence[Child], columns: Sequence[Column], key: str | None) -> Html:
     first = tag("th", cells[0], scope="row", class_=columns[0].class_)
-    others = [
-        tag("td", cell, class_=column.class_)
-        for cell, column in zip(cells[1:], columns[1:], strict=True)
-    ]
+    others = [tag("td", cell, class_=column.class_) for cell, column in zip(cells[1:], columns[1:], strict=True)]
     return tag("tr", first, *others, data_key=key)
 
 
@@ -179,6 +178,12 @@ class Limits:
     rows: int = 300
     figures: bool = True
 
-    def smaller(self) -> Limits:
-        """Half as much."""
-        return Limits(points=self.points // 2, rows=self.rows // 2, figures=self.figures)
+    def smaller(self, share: float) -> Limits:
+        """Limits for a page of that share of the size; without figures where nothing else can get smaller."""
+        if self.points <= _FEW:
+            return replace(self, figures=False)
+        return replace(self, points=max(_FEW, int(self.points * share)), rows=max(_FEW, int(self.rows * share)))
+
+
+#: Fewer points or rows than this save nothing.
+_FEW = 20

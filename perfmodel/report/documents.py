@@ -14,7 +14,14 @@ from typing import Any, NoReturn
 from perfmodel.errors import InputError, TableError
 from perfmodel.report.sections import PARTS, Part, Types
 
-_TYPE_NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_TYPE_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 NUMBER: Types = (int, float)
 #: Two or more steps of a path from the root of a file system or a home, with the last one kept.
 _PATH = re.compile(r"(?<![\w.:/])(?:~[\w.-]*|[A-Za-z]:)?[/\\](?:[^/\\\s\"']+[/\\])+(?=[^/\\\s\"']+)")
@@ -168,7 +175,9 @@ def recognise(content: Any, *sources: Source, beside: Mapping[str, Any] | None =
     part = _part_of(content, name)
     version = content.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool):
-        raise InputError(f"{name} ({part.verb}) lacks schema_version", f"write it again with perfmodel {part.verb} --json")
+        raise InputError(
+            f"{name} ({part.verb}) lacks schema_version", f"write it again with perfmodel {part.verb} --json"
+        )
     if not 1 <= version <= part.schema_version:
         raise InputError(
             f"{name} ({part.verb}) has schema_version {version}, and this perfmodel reads up to {part.schema_version}",

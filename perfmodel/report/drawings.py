@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 #: What figures consist of; anything else is left out.
 _ELEMENTS = frozenset(
-    "svg g path use defs clipPath rect line circle polygon polyline text tspan title desc pattern".split()
-)
+    (
+        "svg", "g", "path", "use", "defs", "clipPath", "rect", "line", "circle", "polygon", "polyline", "text", "tspan",
+        "title", "desc", "pattern",
+    )
+)  # fmt: skip
 #: Properties that SVG has as attributes.
 _PROPERTIES = frozenset(
-    "fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset stroke-linecap "
-    "stroke-linejoin stroke-miterlimit opacity font-size font-family font-weight font-style text-anchor clip-path".split()
-)
+    (
+        "fill", "fill-opacity", "fill-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray",
+        "stroke-dashoffset", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit", "opacity", "font-size",
+        "font-family", "font-weight", "font-style", "text-anchor", "clip-path",
+    )
+)  # fmt: skip
 #: CSS pixels of the smallest print on the page.
 _SMALLEST = 14.0
 #: CSS pixels to a unit of a figure: as printed, and the most that small print may ask for.
@@ -59,7 +65,10 @@ def inline(text: str) -> Html:
     """
     root = ElementTree.fromstring(text)
     described = (root.get("aria-labelledby") or "").split()
-    used = {*described, *(found for one in root.iter() for value in one.attrib.values() for found in _REFERENCE.findall(value))}
+    used = {
+        *described,
+        *(found for one in root.iter() for value in one.attrib.values() for found in _REFERENCE.findall(value)),
+    }
     width, height = (float(number) * _scale(root) for number in root.attrib["viewBox"].split()[2:])
     root.attrib.update(width=f"{width:.0f}", height=f"{height:.0f}")
     return _markup(root, used)
@@ -118,4 +127,8 @@ def _font(value: str) -> dict[str, str]:
         return {}
     weight = next((word for word in words[:at] if word in ("bold", "bolder") or word.isdigit()), None)
     found = {"font-size": words[at], "font-family": " ".join(words[at + 1 :])}
-    return found | ({"font-weight": weight} if weight else {}) | ({"font-style": "italic"} if "italic" in words[:at] else {})
+    return (
+        found
+        | ({"font-weight": weight} if weight else {})
+        | ({"font-style": "italic"} if "italic" in words[:at] else {})
+    )

@@ -73,7 +73,11 @@ class PointGrid:
     def first_setting(self) -> Setting:
         """Where the reader starts: the first precision and batch, and CycleGAN's usual 9 blocks or else the most."""
         blocks = self.axes["blocks"]
-        return (self.axes["precision"][0], self.axes["batch"][0], 9 if 9 in blocks else max(blocks, key=lambda b: b or 0))
+        return (
+            self.axes["precision"][0],
+            self.axes["batch"][0],
+            9 if 9 in blocks else max(blocks, key=lambda b: b or 0),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

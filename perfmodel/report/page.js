@@ -124,7 +124,7 @@
         return at < 0 ? 0 : a[0][at] - b[0][at];
       });
       body.replaceChildren(...order.map(([, point]) => row(point, low, high, unit, point.gpu === gpu)));
-      caption.textContent = `The cards at ${said(choice)}: time and cost of ${job}`;
+      caption.textContent = `The cards at ${said(choice)}: time and cost of ${job}, cost in the money of the prices`;
     }
 
     function result(point, choice) {

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from itertools import groupby
@@ -66,7 +66,9 @@ class Page:
         try:
             write_whole(target, self.html.encode())
         except OSError as error:
-            raise FailureError(f"cannot write {path}: {error.strerror}", "give a file in a folder that exists") from None
+            raise FailureError(
+                f"cannot write {path}: {error.strerror}", "give a file in a folder that exists"
+            ) from None
         return target
 
 
@@ -127,9 +129,12 @@ def build(
     limits = Limits()
     for _ in range(_TRIES):
         page = _assembled(documents, limits, title)
-        if len(page.html.encode()) <= limit:
-            return Page(title=page.title, summary=page.summary, html=page.html, inputs=sources)
-        limits = limits.smaller()
+        size = len(page.html.encode())
+        if size <= limit:
+            return replace(page, inputs=sources)
+        if not limits.figures:
+            break
+        limits = limits.smaller(min(0.8, 0.9 * limit / size))
     raise InputError(f"these inputs make a page of more than {limit / 1e6:g} MB", "make several pages of fewer inputs")
 
 
@@ -141,7 +146,7 @@ def _assembled(documents: Sequence[Document], limits: Limits, title: str | None)
     summary = tuple(" ".join(filter(None, said)) for section in sections for said in section.summary)
     heading = title or sections[0].title + (" and more" if len(sections) > 1 else "")
     data = _data(groups, sections)
-    main = [_lead(sections, heading), *_bodies(sections), _left_out(sections), provenance(ordered)]
+    main = [_lead(sections, heading), *_bodies(sections), _left_out(sections, limits), provenance(ordered)]
     return Page(title=heading, summary=summary, html=_document(heading, summary, main, sections, data))
 
 
@@ -178,8 +183,9 @@ def _bodies(sections: Sequence[Section]) -> list[Html]:
     return found
 
 
-def _left_out(sections: Sequence[Section]) -> Html | None:
+def _left_out(sections: Sequence[Section], limits: Limits) -> Html | None:
     texts = [text for section in sections for text in section.left_out]
+    texts += [] if limits.figures else ["all figures"]
     if not texts:
         return None
     why = tag("p", "To stay small enough to send, this page leaves out:")
@@ -222,13 +228,16 @@ def _contents(sections: Sequence[Section]) -> Html:
 
 def _footer() -> Html:
     made = datetime.now(UTC).date().isoformat()
-    return tag("footer", tag("p", f"Made by perfmodel {__version__} on {made}. This page loads nothing and sends nothing."))
+    return tag(
+        "footer", tag("p", f"Made by perfmodel {__version__} on {made}. This page loads nothing and sends nothing.")
+    )
 
 
 def theme_rules() -> str:
     """Colours of the figures' themes as custom properties of the page."""
     light, dark = (
-        "".join(f"{name}:{colour};" for name, colour in THEMES[name_of].variables().items()) for name_of in ("light", "dark")
+        "".join(f"{name}:{colour};" for name, colour in THEMES[name_of].variables().items())
+        for name_of in ("light", "dark")
     )
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
 

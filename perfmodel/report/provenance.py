@@ -34,7 +34,9 @@ def _coefficients(documents: Iterable[Document]) -> list[str]:
 
 
 def _said(model: Mapping[str, Any]) -> str:
-    parts = [f"{model.get('name', 'unnamed')} {model.get('version', '')} of {model.get('date', 'an unknown day')}".strip()]
+    parts = [
+        f"{model.get('name', 'unnamed')} {model.get('version', '')} of {model.get('date', 'an unknown day')}".strip()
+    ]
     if model.get("step_rows"):
         parts.append(f"fitted to {model['step_rows']} measured steps and {model.get('kernel_rows', 0)} kernels")
     if isinstance(model.get("sources"), list):
@@ -51,6 +53,6 @@ def _notes(documents: Sequence[Document]) -> list[str]:
         f"Page by perfmodel {__version__}.",
         *_coefficients(documents),
         "A 90 % interval is meant to hold nine of ten measured times.",
-        "The chance that one card beats another takes the errors of the two predictions as independent. They share much, "
-        "so a difference that is called sure here is sure.",
+        "The chance that one card beats another takes the errors of the two predictions as independent. They share "
+        "much, so a difference that is called sure here is sure.",
     ]

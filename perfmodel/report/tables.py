@@ -48,7 +48,9 @@ def table_documents(
     return [_rows(gathered, sources, notes), *documents]
 
 
-def _gathered(tables: Sequence[tuple[str | Path, bytes]], known: Mapping[str, object] | None, salvage: bool) -> Gathered:
+def _gathered(
+    tables: Sequence[tuple[str | Path, bytes]], known: Mapping[str, object] | None, salvage: bool
+) -> Gathered:
     with tempfile.TemporaryDirectory() as folder:
         paths = [_on_disk(one, raw, Path(folder)) for one, raw in tables]
         return gather_runs(paths, known=known, salvage=salvage)

@@ -79,10 +79,11 @@ def browser() -> Iterator[Chromium]:
 
 
 _FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-default-apps --disable-extensions --disable-dev-shm-usage "
-    "--hide-scrollbars --force-color-profile=srgb --remote-debugging-pipe"
-).split()
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",
+    "--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
+    "--remote-debugging-pipe",
+)  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -100,7 +101,15 @@ class Chromium:
         self._read, back = os.pipe()
         # The browser reads commands from descriptor 3 and answers on 4.
         script = f'exec "$0" "$@" 3<&{there} 4>&{back} </dev/null >/dev/null 2>&1'
-        command = ["bash", "-c", script, chromium_path() or "chromium", *_FLAGS, f"--user-data-dir={self.home}", "about:blank"]
+        command = [
+            "bash",
+            "-c",
+            script,
+            chromium_path() or "chromium",
+            *_FLAGS,
+            f"--user-data-dir={self.home}",
+            "about:blank",
+        ]
         environment = {**os.environ, "HOME": self.home, "XDG_CONFIG_HOME": self.home, "XDG_CACHE_HOME": self.home}
         self._process = subprocess.Popen(command, pass_fds=(there, back), env=environment)
         os.close(there)
@@ -118,7 +127,9 @@ class Chromium:
             self.call(f"{domain}.enable")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._write)  # ends the browser
         try:
             self._process.wait(10)
@@ -190,7 +201,12 @@ class Chromium:
     def press(self, key: str, *, text: str = "", modifiers: int = 0) -> None:
         """Press and release a key."""
         codes = {"Tab": 9, "Enter": 13, "ArrowDown": 40, "ArrowUp": 38, "Space": 32, "End": 35, "Home": 36}
-        common = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": codes.get(key, 0), "modifiers": modifiers}
+        common = {
+            "key": " " if key == "Space" else key,
+            "code": key,
+            "windowsVirtualKeyCode": codes.get(key, 0),
+            "modifiers": modifiers,
+        }
         self.call("Input.dispatchKeyEvent", type="keyDown", **common, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
@@ -221,4 +237,6 @@ class Chromium:
 
     def requests(self) -> list[str]:
         """URLs of all requests since the page was opened."""
-        return [one["params"]["request"]["url"] for one in self.events if one.get("method") == "Network.requestWillBeSent"]
+        return [
+            one["params"]["request"]["url"] for one in self.events if one.get("method") == "Network.requestWillBeSent"
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ SCHEMES = ("light", "dark")
 
 @pytest.fixture(scope="module")
 def page(
-    comparison: dict[str, Any], prediction: dict[str, Any], card: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    comparison: dict[str, Any],
+    prediction: dict[str, Any],
+    card: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A page of several sections."""
     folder = tmp_path_factory.mktemp("page")
@@ -65,7 +69,8 @@ def test_it_renders_quietly_and_readably(browser: Any, page: Path, width: int, s
 SMALLEST_TEXT = """Math.min(...[...document.querySelectorAll('body *')].filter((one) =>
   !['SCRIPT', 'NOSCRIPT', 'STYLE', 'title', 'desc'].includes(one.nodeName) && one.getClientRects().length &&
   [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim())).map((one) =>
-  parseFloat(getComputedStyle(one).fontSize) * (one.getScreenCTM ? Math.hypot(one.getScreenCTM().a, one.getScreenCTM().b) : 1)))"""
+  parseFloat(getComputedStyle(one).fontSize) *
+  (one.getScreenCTM ? Math.hypot(one.getScreenCTM().a, one.getScreenCTM().b) : 1)))"""
 # Letters on the longest line of running text, half an em a letter.
 LONGEST_LINE = """Math.max(...[...document.querySelectorAll('p, li, figcaption')].map((one) =>
   one.getBoundingClientRect().width / parseFloat(getComputedStyle(one).fontSize) * 2))"""
@@ -140,7 +145,13 @@ def test_the_skip_link_is_first_and_leads_to_the_answer(shown: Any) -> None:
 def test_choices_by_keyboard_show_the_values_of_the_data(shown: Any, page: Path) -> None:
     (data,) = [one["document"] for one in read_data(page.read_text())["inputs"] if one["kind"] == "compare"]
     assert data["start"] == [0, 0, 2]
-    for axis, key in (("gpu", "End"), ("blocks", "Home"), ("batch", "ArrowDown"), ("precision", "ArrowDown"), ("gpu", "Home")):
+    for axis, key in (
+        ("gpu", "End"),
+        ("blocks", "Home"),
+        ("batch", "ArrowDown"),
+        ("precision", "ArrowDown"),
+        ("gpu", "Home"),
+    ):
         shown.run(f"document.querySelector('select[name={axis}]').focus()")
         shown.press(key)
         _compare_with_data(shown, data)
@@ -162,7 +173,9 @@ def _compare_with_data(shown: Any, data: dict[str, Any]) -> None:
         assert f"an epoch takes {duration(own['unit_s'])} and costs {number(own['cost'])}." in said
         assert f"interval: {span(own['low_ms'] * scale, own['high_ms'] * scale)}." in said
         assert f"Memory: {number(own['memory_gb'])} GB, which {'fits' if own['fits'] else 'does NOT fit'}." in said
-    rows = shown.run("[...document.querySelectorAll('#compare-1-cards tbody tr')].map((one) => one.innerText.split('\\t'))")
+    rows = shown.run(
+        "[...document.querySelectorAll('#compare-1-cards tbody tr')].map((one) => one.innerText.split('\\t'))"
+    )
     table = {row[0].strip(): [cell.strip() for cell in row] for row in rows}
     known = {card_name(key): point for key, point in places.items() if point["step_ms"] is not None}
     assert set(table) == set(known)
@@ -196,7 +209,9 @@ def _text(browser: Any) -> str:
 
 def test_a_typed_price_changes_costs(shown: Any, page: Path) -> None:
     (data,) = [one["document"] for one in read_data(page.read_text())["inputs"] if one["kind"] == "compare"]
-    shown.run("document.querySelector('input[name=price]').focus(); document.querySelector('input[name=price]').select()")
+    shown.run(
+        "document.querySelector('input[name=price]').focus(); document.querySelector('input[name=price]').select()"
+    )
     shown.type("3.25")
     gpu = int(shown.run("document.querySelector('select[name=gpu]').value"))
     place = gpu
@@ -214,7 +229,19 @@ def test_the_accessibility_tree_names_everything(shown: Any) -> None:
         roles.setdefault(one["role"]["value"], []).append(one.get("name", {}).get("value", ""))
     for role in ("combobox", "spinbutton", "button", "link", "table", "figure", "region", "navigation", "group"):
         assert roles.get(role), f"no {role}"
-    named = ("combobox", "spinbutton", "button", "link", "table", "figure", "region", "navigation", "heading", "columnheader", "rowheader")
+    named = (
+        "combobox",
+        "spinbutton",
+        "button",
+        "link",
+        "table",
+        "figure",
+        "region",
+        "navigation",
+        "heading",
+        "columnheader",
+        "rowheader",
+    )
     for role in named:
         assert all(name.strip() for name in roles[role]), (role, roles[role])
     pictures = roles.get("image", []) + roles.get("img", []) + roles.get("graphics-document", [])
@@ -228,11 +255,15 @@ def test_structure(shown: Any) -> None:
     levels = shown.run("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map((one) => Number(one.tagName[1]))")
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert shown.run("document.documentElement.lang") == "en"
-    assert shown.run("document.querySelectorAll('table').length === document.querySelectorAll('table > caption').length")
+    assert shown.run(
+        "document.querySelectorAll('table').length === document.querySelectorAll('table > caption').length"
+    )
     assert shown.run("[...document.querySelectorAll('th')].every((one) => one.scope)")
-    assert shown.run("[...document.querySelectorAll('figure')].every((one) => one.querySelector('figcaption').textContent)")
+    assert shown.run(
+        "[...document.querySelectorAll('figure')].every((one) => one.querySelector('figcaption').textContent)"
+    )
     assert shown.run("[...document.querySelectorAll('figure svg')].every((one) => one.getAttribute('role') === 'img')")
     ids = shown.run("[...document.querySelectorAll('[id]')].map((one) => one.id)")
     assert len(ids) == len(set(ids))
@@ -244,7 +275,9 @@ def test_structure(shown: Any) -> None:
 def test_print_and_reduced_motion(browser: Any, shown: Any) -> None:
     shown.media(prefers_color_scheme="dark", prefers_reduced_motion="reduce")
     assert shown.run("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
-    browser.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    browser.call(
+        "Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}]
+    )
     try:
         assert shown.run("getComputedStyle(document.querySelector('form')).display") == "none"
         assert shown.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -263,12 +296,23 @@ def test_the_data_downloads(browser: Any, shown: Any, page: Path, tmp_path: Path
     assert shown.complaints() == []
 
 
-def test_hostile_names_stay_text(browser: Any, comparison: dict[str, Any], prediction: dict[str, Any], tmp_path: Path) -> None:
-    hostile_comparison = json.loads(json.dumps(comparison).replace('"cyclegan"', json.dumps(HOSTILE)).replace('"p100-pcie-16"', json.dumps(HOSTILE + "2")))
-    hostile_prediction = json.loads(json.dumps(prediction).replace("Tesla P100 PCIe 16 GB", HOSTILE.replace('"', '\\"')))
+def test_hostile_names_stay_text(
+    browser: Any, comparison: dict[str, Any], prediction: dict[str, Any], tmp_path: Path
+) -> None:
+    hostile_comparison = json.loads(
+        json.dumps(comparison)
+        .replace('"cyclegan"', json.dumps(HOSTILE))
+        .replace('"p100-pcie-16"', json.dumps(HOSTILE + "2"))
+    )
+    hostile_prediction = json.loads(
+        json.dumps(prediction).replace("Tesla P100 PCIe 16 GB", HOSTILE.replace('"', '\\"'))
+    )
     hostile_prediction["notes"] = [HOSTILE, "<!--", "]]>", "\u2028", "<script>document.title='owned'</script>"]
     inputs = []
-    for name, document in (("<img src=x onerror=document.title='owned'>.json", hostile_comparison), ("b&amp;\"'.json", hostile_prediction)):
+    for name, document in (
+        ("<img src=x onerror=document.title='owned'>.json", hostile_comparison),
+        ("b&amp;\"'.json", hostile_prediction),
+    ):
         (tmp_path / name).write_text(json.dumps(document))
         inputs.append(tmp_path / name)
     path = build(inputs, title=HOSTILE).save(tmp_path / "page.html")

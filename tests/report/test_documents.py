@@ -51,7 +51,9 @@ def test_what_is_no_document_gets_one_line_with_its_name(text: str, said: str, w
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", [["step_ms", "low"], ["workload", "model"], ["evidence"], ["memory_gb", "parts"], ["fits"]])
+@pytest.mark.parametrize(
+    "path", [["step_ms", "low"], ["workload", "model"], ["evidence"], ["memory_gb", "parts"], ["fits"]]
+)
 def test_a_lacking_field_is_named(path: list[str], prediction: dict[str, Any], written: Write) -> None:
     broken = copy.deepcopy(prediction)
     place = broken
@@ -73,7 +75,9 @@ def test_a_lacking_field_is_named(path: list[str], prediction: dict[str, Any], w
         (["schema_version"], None, "lacks schema_version"),
     ],
 )
-def test_a_wrong_field_is_named(path: list[str], value: Any, said: str, prediction: dict[str, Any], written: Write) -> None:
+def test_a_wrong_field_is_named(
+    path: list[str], value: Any, said: str, prediction: dict[str, Any], written: Write
+) -> None:
     broken = copy.deepcopy(prediction)
     place = broken
     for name in path[:-1]:
@@ -92,7 +96,7 @@ def test_a_broken_row_is_named(comparison: dict[str, Any], written: Write) -> No
 
 
 def test_a_missing_file_and_one_that_is_no_table(tmp_path: Path, written: Write) -> None:
-    with pytest.raises(TableError, match="absent.json"):
+    with pytest.raises(TableError, match=r"absent\.json"):
         read_documents([tmp_path / "absent.json"])
     with pytest.raises(TableError, match=r"words\.txt"):
         read_documents([written("nothing of this is a table", "words.txt")])

@@ -17,7 +17,8 @@ def test_numbers(value: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(5e-6, "5 µs"), (0.0123, "12.3 ms"), (1.0, "1 s"), (119.0, "119 s"), (120.0, "2 min"), (7200, "2 h")]
+    ("seconds", "text"),
+    [(5e-6, "5 µs"), (0.0123, "12.3 ms"), (1.0, "1 s"), (119.0, "119 s"), (120.0, "2 min"), (7200, "2 h")],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text.replace(" ", "\u00a0")

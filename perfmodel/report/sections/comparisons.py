@@ -13,7 +13,19 @@ from perfmodel.report.drawings import drawn
 from perfmodel.report.grids import AXES, PointGrid, Setting, read_grid
 from perfmodel.report.ranking import Candidate, rank
 from perfmodel.report.sections import Types
-from perfmodel.report.words import GRADES, card_name, count, duration, listed, model_name, number, percent, span, unit_of, work
+from perfmodel.report.words import (
+    GRADES,
+    card_name,
+    count,
+    duration,
+    listed,
+    model_name,
+    number,
+    percent,
+    span,
+    unit_of,
+    work,
+)
 
 NEEDED: Mapping[str, Types] = {
     "workload.model": str,
@@ -92,12 +104,16 @@ class _View:
         price = tag(
             "div",
             tag("label", "Price of one card for an hour", for_=f"{self.name}-price"),
-            tag("input", type="number", min="0", step="any", inputmode="decimal", id=f"{self.name}-price", name="price"),
+            tag(
+                "input", type="number", min="0", step="any", inputmode="decimal", id=f"{self.name}-price", name="price"
+            ),
             class_="field",
         )
         choices = tag("fieldset", tag("legend", "Choose, and read the answer below"), *fields, price)
         result = tag("output", role="status", aria_live="polite", class_="result", id=f"{self.name}-result")
-        without = tag("noscript", tag("p", "Without JavaScript this page shows one setting; the table of all points is below."))
+        without = tag(
+            "noscript", tag("p", "Without JavaScript this page shows one setting; the table of all points is below.")
+        )
         return join(tag("form", choices, result, hidden=True, data_comparison=self.at, id=f"{self.name}-form"), without)
 
     def _select(self, axis: str) -> Html:
@@ -105,19 +121,24 @@ class _View:
         start = dict(zip(AXES[1:], self.grid.first_setting, strict=True))
         start["gpu"] = next((one.key for one in _ordered(self.grid.candidates(self.grid.first_setting))), None)
         options = [
-            tag("option", card_name(value) if axis == "gpu" else str(value), value=at, selected=value == start.get(axis))
+            tag(
+                "option", card_name(value) if axis == "gpu" else str(value), value=at, selected=value == start.get(axis)
+            )
             for at, value in enumerate(self.grid.axes[axis])
         ]
-        return tag("div", tag("label", _LABELS[axis], for_=name), tag("select", *options, id=name, name=axis), class_="field")
+        return tag(
+            "div", tag("label", _LABELS[axis], for_=name), tag("select", *options, id=name, name=axis), class_="field"
+        )
 
     def _cards(self, setting: Setting) -> Html:
         found = self.grid.candidates(setting)
         order = _ordered(found)
         rows = [_card_row(self.grid, one, setting, found) for one in order]
-        caption = f"The cards at {self.said(setting)}: time and cost of {self.unit}"
+        caption = f"The cards at {self.said(setting)}: time and cost of {self.unit}, cost in the money of the prices"
         columns = [
-            Column(title="GPU", number=False), Column(title="Time"), Column(title=f"{percent(self.grid.coverage)} interval"),
-            Column(title="Cost"), Column(title="Drawn (log scale)", number=False), Column(title="Step"),
+            Column(title="GPU", number=False), Column(title="Time"),
+            Column(title=f"{percent(self.grid.coverage)} interval"), Column(title="Cost"),
+            Column(title="Drawn (log scale)", number=False), Column(title="Step"),
             Column(title="Memory, GB"), Column(title="Fits", number=False), Column(title="Evidence", number=False),
         ]  # fmt: skip
         keys = [one.key for one in order]
@@ -147,7 +168,9 @@ class _View:
             row for row in self.document.content["rows"]
             if row["gpu"] in cards and all(row.get(name) == value for name, value in fixed.items())
         ]  # fmt: skip
-        return drawn(f"{self.name}-by-{axis}", "scaling", "scaling_figure", {**self.document.content, "rows": rows}, axis)
+        return drawn(
+            f"{self.name}-by-{axis}", "scaling", "scaling_figure", {**self.document.content, "rows": rows}, axis
+        )
 
     def _points(self) -> Html:
         rows = list(_point_rows(self.grid))
@@ -155,18 +178,25 @@ class _View:
         more = f"; the first {len(shown)} of {len(rows)}, the others are in the data" if len(shown) < len(rows) else ""
         columns = [
             Column(title="GPU", number=False), Column(title="Precision", number=False), Column(title="Batch"),
-            Column(title="Blocks"), Column(title="Step"), Column(title="Interval"), Column(title=f"Time of {self.unit}"),
-            Column(title="Cost"), Column(title="Memory, GB"), Column(title="Fits", number=False),
+            Column(title="Blocks"), Column(title="Step"), Column(title="Interval"),
+            Column(title=f"Time of {self.unit}"), Column(title="Cost"), Column(title="Memory, GB"), Column(title="Fits", number=False),
             Column(title="Evidence", number=False), Column(title="Unbeaten", number=False),
         ]  # fmt: skip
-        inner = table(f"{self.name}-points", f"All points{more}; unbeaten: no other one with the same blocks is both faster and cheaper", columns, shown)
+        inner = table(
+            f"{self.name}-points",
+            f"All points{more}; unbeaten: no other one with the same blocks is both faster and cheaper",
+            columns,
+            shown,
+        )
         return details(f"All {count(len(rows), 'point')} of this comparison", inner)
 
     def data(self) -> dict[str, Any]:
         kept = {key: value for key, value in self.document.content.items() if key != "rows"}
         answers = [" ".join(self.answer(setting)) for setting in self.grid.settings()]
         names = {key: card_name(key) for key in self.grid.axes["gpu"]}
-        start = [self.grid.axes[axis].index(value) for axis, value in zip(AXES[1:], self.grid.first_setting, strict=True)]
+        start = [
+            self.grid.axes[axis].index(value) for axis, value in zip(AXES[1:], self.grid.first_setting, strict=True)
+        ]
         return kept | self.grid.to_dict() | {"names": names, "answers": answers, "start": start}
 
     def left_out(self) -> Iterator[str]:
@@ -201,7 +231,16 @@ def interval_drawing(one: Candidate, low: float, high: float) -> Html:
     middle = _HIGH / 2
     line = tag("line", x1=x(one.low_s), x2=x(one.high_s), y1=middle, y2=middle)
     dot = tag("circle", cx=x(one.time_s), cy=middle, r=4)
-    return tag("svg", line, dot, viewBox=f"0 0 {_WIDE} {_HIGH}", width=_WIDE, height=_HIGH, class_="interval", aria_hidden="true")
+    return tag(
+        "svg",
+        line,
+        dot,
+        viewBox=f"0 0 {_WIDE} {_HIGH}",
+        width=_WIDE,
+        height=_HIGH,
+        class_="interval",
+        aria_hidden="true",
+    )
 
 
 def _point_rows(grid: PointGrid) -> Iterator[list[Child]]:

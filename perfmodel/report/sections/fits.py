@@ -7,7 +7,20 @@ from statistics import median
 from typing import Any
 
 from perfmodel.errors import PerfmodelError
-from perfmodel.report.content import Child, Column, Html, Limits, Section, block, details, join, listing, pairs, table, tag
+from perfmodel.report.content import (
+    Child,
+    Column,
+    Html,
+    Limits,
+    Section,
+    block,
+    details,
+    join,
+    listing,
+    pairs,
+    table,
+    tag,
+)
 from perfmodel.report.documents import NUMBER, Document
 from perfmodel.report.drawings import drawn
 from perfmodel.report.grids import short
@@ -73,7 +86,9 @@ def _data(content: Mapping[str, Any], most: int) -> dict[str, Any]:
 def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
     asked = sorted(content["coefficients"], key=lambda one: _place(one["name"]))
     meanings = [one["meaning"] for one in asked if _place(one["name"]) < len(_FIRST) and one["meaning"]]
-    said = "; ".join(meanings[:3]) or content["formula"]
+    said = "; ".join(meanings[:3]) or f"the law is {content['formula']}"
+    if len(content["coefficients"]) < 2:
+        said = "nothing but their mean can be fitted, because no column that explains times differs between them"
     first = f"From {count(content['n'], 'measured row')}{_groups(content)}: {said}."
     return first, _scatter(content), _trust(content), _unseen(content), *_warnings(content)
 
@@ -94,12 +109,16 @@ def _scatter(content: Mapping[str, Any]) -> str:
     """How far a new row may lie from the law: the median of the rows' own prediction intervals."""
     rows = [row for row in content["rows"] if all(isinstance(row.get(key), int | float) for key in ("fitted", "high"))]
     ratios = [row["high"] / row["fitted"] for row in rows if row["fitted"] > 0]
-    return f"A new row is meant to lie within a factor of {number(median(ratios))} of the law nine times in ten." if ratios else ""
+    return (
+        f"A new row is meant to lie within a factor of {number(median(ratios))} of the law nine times in ten."
+        if ratios
+        else ""
+    )
 
 
 def _trust(content: Mapping[str, Any]) -> str:
     explained = content["r_squared"]
-    return "" if explained is None else f"The law explains {percent(explained)} of the variation among these rows."
+    return "" if not explained else f"The law explains {percent(explained)} of the variation among these rows."
 
 
 def _unseen(content: Mapping[str, Any]) -> str:
@@ -115,7 +134,9 @@ def _warnings(content: Mapping[str, Any]) -> list[str]:
 def _body(document: Document, at: int, limits: Limits) -> Html:
     content, name = document.content, f"fit-{at + 1}"
     dropped = [f"{one['column']}: {one['why']}" for one in content["dropped"]]
-    left_out = details(count(len(dropped), "column left out", "columns left out"), listing(dropped)) if dropped else None
+    left_out = (
+        details(count(len(dropped), "column left out", "columns left out"), listing(dropped)) if dropped else None
+    )
     facts: list[tuple[str, Child]] = [
         ("Method", content["method"]), ("Rows", count(content["n"], "row")), ("R²", number(content["r_squared"])),
         ("Residual", number(content["residual_sd"])),
@@ -160,7 +181,8 @@ def _figures(content: Mapping[str, Any], name: str, limits: Limits) -> Html | No
         return None
     fit = _rebuilt(content)
     drawings = [
-        drawn(f"{name}-{at}", "law", "law_figure", content, against=at, curve=_curve(fit, at)) for at in _against(content)
+        drawn(f"{name}-{at}", "law", "law_figure", content, against=at, curve=_curve(fit, at))
+        for at in _against(content)
     ]
     return join(*drawings, drawn(f"{name}-residuals", "residuals", "residual_figure", content))
 
@@ -194,7 +216,9 @@ def _validated(content: Mapping[str, Any], name: str, limits: Limits) -> Html | 
     found = content.get("cross_validation")
     if not isinstance(found, Mapping):
         return None
-    picture = drawn(f"{name}-left-out", "accuracy", "accuracy_figure", _points(content, found)) if limits.figures else None
+    picture = (
+        drawn(f"{name}-left-out", "accuracy", "accuracy_figure", _points(content, found)) if limits.figures else None
+    )
     rows = [[str(one["name"]), *_scores(one)] for one in found["groups"][: limits.rows]]
     rows.append(["Average over groups", *_scores(found)])
     titles = ("Rows", "Median error, %", "90th percentile of error, %", "Leaning, %", "Held by 90 % interval, %")

@@ -25,7 +25,8 @@ def section(documents: Sequence[Document], limits: Limits) -> Section:
 def _answer(document: Document) -> tuple[str, ...]:
     rows, complete = document.content["rows"], document.content["complete"]
     document.check(rows, dict.fromkeys(rows, int), "rows")
-    first = f"The session {document.content['folder']} measured {count(sum(rows.values()), 'row')} in {count(len(rows), 'part')}."
+    measured = f"{count(sum(rows.values()), 'row')} in {count(len(rows), 'part')}"
+    first = f"The session {document.content['folder']} measured {measured}."
     open_parts = [part for part in rows if not complete.get(part)]
     return (first, f"Not complete: {listed(open_parts)}." if open_parts else "Every part is complete.")
 

@@ -9,7 +9,20 @@ from perfmodel.errors import PerfmodelError
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.instrument.phases import MEANING
 from perfmodel.report.answers import answer
-from perfmodel.report.content import Child, Column, Html, Limits, Section, block, details, join, listing, pairs, table, tag
+from perfmodel.report.content import (
+    Child,
+    Column,
+    Html,
+    Limits,
+    Section,
+    block,
+    details,
+    join,
+    listing,
+    pairs,
+    table,
+    tag,
+)
 from perfmodel.report.documents import NUMBER, Document
 from perfmodel.report.drawings import drawn
 from perfmodel.report.ranking import Candidate, rank
@@ -78,9 +91,15 @@ class _View:
 
     @property
     def job(self) -> str:
-        unit = "a step" if self.content["epoch_s"] is None else f"an epoch ({count(self.workload['dataset_size'], 'sample')})"
+        unit = (
+            "a step"
+            if self.content["epoch_s"] is None
+            else f"an epoch ({count(self.workload['dataset_size'], 'sample')})"
+        )
         cards = f" on {self.content['gpus']} cards" if self.content["gpus"] > 1 else ""
-        return f"{unit} of {work(self.workload)} in {self.workload['precision']} at batch {self.workload['batch']}{cards}"
+        return (
+            f"{unit} of {work(self.workload)} in {self.workload['precision']} at batch {self.workload['batch']}{cards}"
+        )
 
     @property
     def times(self) -> tuple[float, float, float]:
@@ -107,7 +126,9 @@ class _View:
     def answer(self) -> tuple[str, ...]:
         content = self.content
         costs = "" if self.cost is None else f" and costs {number(self.cost, 2)}"
-        first = f"On the {content['gpu']['name']}, {self.job} takes {estimate(*self.times, self.step['coverage'])}{costs}."
+        first = (
+            f"On the {content['gpu']['name']}, {self.job} takes {estimate(*self.times, self.step['coverage'])}{costs}."
+        )
         if not content["fits"]:
             first = f"It does not fit in memory: {self._memory_words()}. {first}"
         limited = f"What limits it: {content['bottleneck']['term']} ({content['bottleneck']['explanation']})."
@@ -121,7 +142,15 @@ class _View:
     def body(self, *, answered: bool) -> Html:
         said = None if answered else tag("p", " ".join(self.answer()))
         title = f"{work(self.workload)} on {self.content['gpu']['name']}"
-        parts = [said, self._facts(), self._notes(), self._timeline(), self._phases(), self._memory(), self._explanation()]
+        parts = [
+            said,
+            self._facts(),
+            self._notes(),
+            self._timeline(),
+            self._phases(),
+            self._memory(),
+            self._explanation(),
+        ]
         return block(self.name, title[0].upper() + title[1:], *parts)
 
     def _facts(self) -> Html:
@@ -159,20 +188,27 @@ class _View:
             Column(title="Phase", number=False), Column(title="Total"), Column(title="Not hidden"),
             Column(title="Share of the step"), Column(title="What it is", number=False, long=True),
         ]  # fmt: skip
-        return table(f"{self.name}-phases", "Phases of a step; the parts that nothing hides add up to it", columns, rows)
+        return table(
+            f"{self.name}-phases", "Phases of a step; the parts that nothing hides add up to it", columns, rows
+        )
 
     def _memory(self) -> Html:
         parts = self.content["memory_gb"]["parts"].items()
         rows = [[name, number(value)] for name, value in sorted(parts, key=lambda part: -part[1]) if value]
         columns = [Column(title="Part", number=False), Column(title="GB")]
-        return details(f"Memory: {self._memory_words()}", table(f"{self.name}-memory", "Memory at its peak", columns, rows))
+        return details(
+            f"Memory: {self._memory_words()}", table(f"{self.name}-memory", "Memory at its peak", columns, rows)
+        )
 
     def _explanation(self) -> Html | None:
         found = self.content.get("explanation")
         if not isinstance(found, Mapping):
             return None
-        reached = f"Reached: {number(found['achieved_tflops'])} of {number(found['peak_tflops'])} TFLOP/s ({percent(found['share_of_peak'])})."
-        return join(tag("p", reached), self._roofline(found), self._changes(found), self._terms(found), self._operators(found))
+        reached, peak = number(found["achieved_tflops"]), number(found["peak_tflops"])
+        rate = f"Reached: {reached} of {peak} TFLOP/s ({percent(found['share_of_peak'])})."
+        return join(
+            tag("p", rate), self._roofline(found), self._changes(found), self._terms(found), self._operators(found)
+        )
 
     def _roofline(self, found: Mapping[str, Any]) -> Html | None:
         roofline = found.get("roofline")
@@ -205,7 +241,8 @@ class _View:
     def _operators(self, found: Mapping[str, Any]) -> Html:
         operators = found["operators"][: self.limits.rows]
         rows = [
-            [one["name"], one["phase"], number(one["count"]), duration(one["seconds"]), one["shape"]] for one in operators
+            [one["name"], one["phase"], number(one["count"]), duration(one["seconds"]), one["shape"]]
+            for one in operators
         ]
         columns = [
             Column(title="Operator", number=False), Column(title="Phase", number=False), Column(title="Calls"),

@@ -43,14 +43,18 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
     rows, cards = count(content["rows"], "measured row"), count(len({box["gpu"] for box in boxes}), "card")
     if content["works"] > 1:
         work = count(content["works"], "piece")
-        return (f"{rows} of {work} of work on {cards}.", "Cards that ran different work cannot be compared by their times.")
+        return (
+            f"{rows} of {work} of work on {cards}.",
+            "Cards that ran different work cannot be compared by their times.",
+        )
     fast, slow = (pick(boxes, key=_median) for pick in (min, max))
+    if fast["gpu"] == slow["gpu"]:
+        half = f"half of them: {span(*_half(fast))}"
+        return (f"In {rows}, {what} took {duration(_median(fast) / 1e3)} on the {fast['gpu']} ({half}).",)
     first = (
         f"In {rows}, {what} took {duration(_median(fast) / 1e3)} on the fastest card, the {fast['gpu']} "
         f"(half of its {count(fast['n'], 'row')}: {span(*_half(fast))})"
     )
-    if fast["gpu"] == slow["gpu"]:
-        return (f"{first}.",)
     return (f"{first}, and {duration(_median(slow) / 1e3)} on the slowest, the {slow['gpu']}.",)
 
 
@@ -65,7 +69,9 @@ def _half(box: Mapping[str, Any]) -> tuple[float, float]:
 def _body(document: Document, at: int, limits: Limits) -> Html:
     name, frame = f"runs-{at + 1}", document.beside.get("frame")
     value = document.content["value"]
-    picture = drawn(f"{name}-boxes", "boxes", "box_figure", frame, value) if limits.figures and frame is not None else None
+    picture = (
+        drawn(f"{name}-boxes", "boxes", "box_figure", frame, value) if limits.figures and frame is not None else None
+    )
     notes = [str(note) for note in document.content["notes"]]
     shown = listing(notes) if len(notes) <= _FEW else details(count(len(notes), "note"), listing(notes[: limits.rows]))
     return block(name, f"Times of {document.name}", shown, picture, _table(document.content, name, limits))
@@ -83,4 +89,6 @@ def _table(content: Mapping[str, Any], name: str, limits: Limits) -> Html:
     ]  # fmt: skip
     more = f"; the {len(rows)} fastest of {len(boxes)}" if len(rows) < len(boxes) else ""
     what = _WORDS.get(content["value"], content["value"])
-    return table(f"{name}-table", f"Measured time of {what}, fastest first; cold rows are left out{more}", columns, rows)
+    return table(
+        f"{name}-table", f"Measured time of {what}, fastest first; cold rows are left out{more}", columns, rows
+    )

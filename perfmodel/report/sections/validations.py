@@ -31,6 +31,8 @@ NEEDED: Mapping[str, Types] = {
 _CLAIMED = 90.0
 #: Percentage points by which the intervals may miss what they claim and still be called right.
 _CLOSE = 5.0
+#: Rows from which on the share of intervals that held says something: with 20, its own 90 % interval is +- 11 points.
+_ENOUGH = 20
 
 
 def section(documents: Sequence[Document], limits: Limits) -> Section:
@@ -61,6 +63,8 @@ def _held(content: Mapping[str, Any]) -> str:
     rows = sum(one["n"] * one["coverage90"] for one in groups) / max(1, sum(one["n"] for one in groups))
     said = f"The 90 % intervals held {percent(alike / 100)} of the measured times averaged over groups"
     also = "" if abs(rows - alike) < 1 else f", {percent(rows / 100)} over all rows"
+    if content["resolved"] < _ENOUGH:
+        return f"{said}{also}; so few rows do not tell whether the intervals are right."
     worst = max((alike, rows), key=lambda held: abs(held - _CLAIMED))
     return f"{said}{also}: {'as often as they claim' if abs(worst - _CLAIMED) <= _CLOSE else _misses(worst)}."
 
@@ -119,7 +123,14 @@ def _groups(content: Mapping[str, Any], name: str, limits: Limits) -> Html:
     overall = content["overall"]
     if overall["median_ape"] is not None:
         rows.insert(0, ["All groups alike", str(overall["n"]), *_scores(overall)])
-    titles = ("Rows", "Median error, %", "90th percentile of error, %", "Leaning, %", "Held by 90 % interval, %", "Width, %")
+    titles = (
+        "Rows",
+        "Median error, %",
+        "90th percentile of error, %",
+        "Leaning, %",
+        "Held by 90 % interval, %",
+        "Width, %",
+    )
     columns = [Column(title="Group", number=False), *(Column(title=title) for title in titles)]
     more = f"; the {len(shown)} largest of {len(groups)}" if len(shown) < len(groups) else ""
     inner = table(f"{name}-groups", f"Scores by group{more}", columns, rows)
