@@ -100,20 +100,19 @@ def read_documents(
     """
     if not inputs:
         raise InputError("a report needs an input", "give a --json document or a table of runs")
-    documents: list[Document] = []
-    tables: list[tuple[str | Path, bytes]] = []
-    for one in inputs:
-        raw = read_bytes(one)
-        if is_json(raw):
-            source = Source(base_name(one), hashlib.sha256(raw).hexdigest())
-            documents += [recognise(content, source) for content in _parsed(raw, source.name)]
-        else:
-            tables.append((one, raw))
+    read = [(one, read_bytes(one)) for one in inputs]
+    documents = [found for one, raw in read if is_json(raw) for found in _documents(one, raw)]
+    tables = [(one, raw) for one, raw in read if not is_json(raw)]
     if tables:
         from perfmodel.report.tables import table_documents
 
         documents += table_documents(tables, known=known, salvage=salvage)
     return tuple(documents)
+
+
+def _documents(path: str | Path, raw: bytes) -> list[Document]:
+    source = Source(base_name(path), hashlib.sha256(raw).hexdigest())
+    return [recognise(content, source) for content in _parsed(raw, source.name)]
 
 
 def path_of(source: str | Path) -> Path:

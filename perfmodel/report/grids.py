@@ -123,6 +123,12 @@ def read_grid(content: Mapping[str, Any], name: str, limit: int) -> PointGrid:
         if point in points:
             raise InputError(f"{name} (compare): rows[{at}] repeats an earlier point", "write it again with --json")
         points[point] = _measures(row, unit, f"{name} (compare): rows[{at}]")
+    return _arranged(points, unit, content["coverage"], limit)
+
+
+def _arranged(
+    points: Mapping[tuple[Any, ...], Mapping[str, Any]], unit: str, coverage: float, limit: int
+) -> PointGrid:
     axes = {axis: tuple(dict.fromkeys(point[i] for point in points)) for i, axis in enumerate(AXES)}
     kept = _thinned(axes, limit)
     empty = dict.fromkeys((*_MEASURES, "unit_s", "cost", "pareto"))
@@ -131,7 +137,7 @@ def read_grid(content: Mapping[str, Any], name: str, limit: int) -> PointGrid:
         axes=kept,
         columns={column: [short(one[column]) for one in order] for column in empty},
         unit=unit,
-        coverage=content["coverage"],
+        coverage=coverage,
         left_out={axis: gone for axis in AXES if (gone := tuple(v for v in axes[axis] if v not in kept[axis]))},
     )
 

@@ -126,12 +126,17 @@ def build(
     """
     sources = (inputs,) if isinstance(inputs, str | Path) else tuple(inputs)
     documents = read_documents(sources, known=known, salvage=salvage)
+    return replace(_fitting(documents, title, limit), inputs=sources)
+
+
+def _fitting(documents: Sequence[Document], title: str | None, limit: int) -> Page:
+    """The fullest page of at most so many bytes."""
     limits = Limits()
     for _ in range(_TRIES):
         page = _assembled(documents, limits, title)
         size = len(page.html.encode())
         if size <= limit:
-            return replace(page, inputs=sources)
+            return page
         if not limits.figures:
             break
         limits = limits.smaller(min(0.8, 0.9 * limit / size))

@@ -25,8 +25,8 @@ _CARD: Mapping[str, Types] = {
 _COLUMNS = [
     Column(title="GPU", number=False), Column(title="Generation", number=False), Column(title="SMs"),
     Column(title="CUDA cores"), Column(title="fp32, TFLOP/s"), Column(title="fp16, TFLOP/s"),
-    Column(title="Memory, GB"), Column(title="Bandwidth, GB/s"), Column(title="Power, W"), Column(title="Released", number=False),
-    Column(title="Figures from", number=False, long=True),
+    Column(title="Memory, GB"), Column(title="Bandwidth, GB/s"), Column(title="Power, W"),
+    Column(title="Released", number=False), Column(title="Figures from", number=False, long=True),
 ]  # fmt: skip
 
 

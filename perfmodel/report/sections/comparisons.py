@@ -179,8 +179,9 @@ class _View:
         columns = [
             Column(title="GPU", number=False), Column(title="Precision", number=False), Column(title="Batch"),
             Column(title="Blocks"), Column(title="Step"), Column(title="Interval"),
-            Column(title=f"Time of {self.unit}"), Column(title="Cost"), Column(title="Memory, GB"), Column(title="Fits", number=False),
-            Column(title="Evidence", number=False), Column(title="Unbeaten", number=False),
+            Column(title=f"Time of {self.unit}"), Column(title="Cost"), Column(title="Memory, GB"),
+            Column(title="Fits", number=False), Column(title="Evidence", number=False),
+            Column(title="Unbeaten", number=False),
         ]  # fmt: skip
         inner = table(
             f"{self.name}-points",
