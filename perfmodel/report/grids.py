@@ -126,9 +126,7 @@ def read_grid(content: Mapping[str, Any], name: str, limit: int) -> PointGrid:
     return _arranged(points, unit, content["coverage"], limit)
 
 
-def _arranged(
-    points: Mapping[tuple[Any, ...], Mapping[str, Any]], unit: str, coverage: float, limit: int
-) -> PointGrid:
+def _arranged(points: Mapping[tuple[Any, ...], Mapping[str, Any]], unit: str, coverage: float, limit: int) -> PointGrid:
     axes = {axis: tuple(dict.fromkeys(point[i] for point in points)) for i, axis in enumerate(AXES)}
     kept = _thinned(axes, limit)
     empty = dict.fromkeys((*_MEASURES, "unit_s", "cost", "pareto"))

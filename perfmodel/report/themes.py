@@ -55,7 +55,7 @@ class Theme:
         return Series(
             colour=self.palette[colour],
             marker=MARKERS[(colour + turn) % len(MARKERS)],
-            line=LINES[(colour + turn) % len(LINES)],
+            line=LINES[at % len(LINES)],
             hatch=HATCHES[(colour + turn) % len(HATCHES)],
         )
 
@@ -95,11 +95,15 @@ def find_theme(theme: str | Theme) -> Theme:
 @contextmanager
 def applied(theme: str | Theme) -> Iterator[Theme]:
     """Draw with a theme inside the block; the settings of matplotlib are as before after it."""
+    import warnings
+
     import matplotlib
 
     found = find_theme(theme)
     # What a user's own matplotlibrc sets must not change the figures.
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name in a script that the measuring font lacks: viewers of SVG have fonts of their own.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         settings: Any = {**_defaults(), **_settings(found)}
         matplotlib.rcParams.update(settings)
         yield found

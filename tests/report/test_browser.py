@@ -20,9 +20,9 @@ SCHEMES = ("light", "dark")
 
 @pytest.fixture(scope="module")
 def page(
-    comparison: dict[str, Any],
-    prediction: dict[str, Any],
-    card: dict[str, Any],
+    compare_document: dict[str, Any],
+    predict_document: dict[str, Any],
+    card_document: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A page of several sections."""
@@ -31,7 +31,7 @@ def page(
     lines = [f"{gpu},cyclegan,training,{b},fp32,{time * b},cyclegan" for gpu, time in TIMES for b in (1, 2, 4)]
     runs.write_text("gpu,model,phase,batch,precision,latency_ms,source\n" + "\n".join(lines) + "\n")
     inputs = [runs]
-    for name, document in (("compare", comparison), ("predict", prediction), ("card", card)):
+    for name, document in (("compare", compare_document), ("predict", predict_document), ("card", card_document)):
         path = folder / f"{name}.json"
         path.write_text(json.dumps(document))
         inputs.append(path)
@@ -297,15 +297,15 @@ def test_the_data_downloads(browser: Any, shown: Any, page: Path, tmp_path: Path
 
 
 def test_hostile_names_stay_text(
-    browser: Any, comparison: dict[str, Any], prediction: dict[str, Any], tmp_path: Path
+    browser: Any, compare_document: dict[str, Any], predict_document: dict[str, Any], tmp_path: Path
 ) -> None:
     hostile_comparison = json.loads(
-        json.dumps(comparison)
+        json.dumps(compare_document)
         .replace('"cyclegan"', json.dumps(HOSTILE))
         .replace('"p100-pcie-16"', json.dumps(HOSTILE + "2"))
     )
     hostile_prediction = json.loads(
-        json.dumps(prediction).replace("Tesla P100 PCIe 16 GB", HOSTILE.replace('"', '\\"'))
+        json.dumps(predict_document).replace("Tesla P100 PCIe 16 GB", HOSTILE.replace('"', '\\"'))
     )
     hostile_prediction["notes"] = [HOSTILE, "<!--", "]]>", "\u2028", "<script>document.title='owned'</script>"]
     inputs = []

@@ -15,7 +15,9 @@ from perfmodel.report.documents import read_documents, without_paths
 Write = Callable[..., Path]
 
 
-@pytest.mark.parametrize(("fixture", "kind"), [("comparison", "compare"), ("prediction", "predict"), ("card", "gpu")])
+@pytest.mark.parametrize(
+    ("fixture", "kind"), [("compare_document", "compare"), ("predict_document", "predict"), ("card_document", "gpu")]
+)
 def test_a_document_is_recognised_by_its_content(
     fixture: str, kind: str, written: Write, request: pytest.FixtureRequest
 ) -> None:
@@ -25,8 +27,10 @@ def test_a_document_is_recognised_by_its_content(
     assert len(found.sources[0].sha256) == 64
 
 
-def test_several_documents_in_one_file(prediction: dict[str, Any], card: dict[str, Any], written: Write) -> None:
-    path = written(json.dumps(prediction) + "\n\n" + json.dumps(card, indent=2) + "\n")
+def test_several_documents_in_one_file(
+    predict_document: dict[str, Any], card_document: dict[str, Any], written: Write
+) -> None:
+    path = written(json.dumps(predict_document) + "\n\n" + json.dumps(card_document, indent=2) + "\n")
     assert [one.part.kind for one in read_documents([path])] == ["predict", "gpu"]
 
 
@@ -54,8 +58,8 @@ def test_what_is_no_document_gets_one_line_with_its_name(text: str, said: str, w
 @pytest.mark.parametrize(
     "path", [["step_ms", "low"], ["workload", "model"], ["evidence"], ["memory_gb", "parts"], ["fits"]]
 )
-def test_a_lacking_field_is_named(path: list[str], prediction: dict[str, Any], written: Write) -> None:
-    broken = copy.deepcopy(prediction)
+def test_a_lacking_field_is_named(path: list[str], predict_document: dict[str, Any], written: Write) -> None:
+    broken = copy.deepcopy(predict_document)
     place = broken
     for name in path[:-1]:
         place = place[name]
@@ -76,9 +80,9 @@ def test_a_lacking_field_is_named(path: list[str], prediction: dict[str, Any], w
     ],
 )
 def test_a_wrong_field_is_named(
-    path: list[str], value: Any, said: str, prediction: dict[str, Any], written: Write
+    path: list[str], value: Any, said: str, predict_document: dict[str, Any], written: Write
 ) -> None:
-    broken = copy.deepcopy(prediction)
+    broken = copy.deepcopy(predict_document)
     place = broken
     for name in path[:-1]:
         place = place[name]
@@ -88,8 +92,8 @@ def test_a_wrong_field_is_named(
     assert said in str(caught.value)
 
 
-def test_a_broken_row_is_named(comparison: dict[str, Any], written: Write) -> None:
-    broken = copy.deepcopy(comparison)
+def test_a_broken_row_is_named(compare_document: dict[str, Any], written: Write) -> None:
+    broken = copy.deepcopy(compare_document)
     del broken["rows"][5]["evidence"]
     with pytest.raises(InputError, match=r"c.json \(compare\): rows\[5\] lacks evidence"):
         read_documents([written(broken, "c.json")])

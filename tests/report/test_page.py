@@ -34,8 +34,8 @@ def text_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", plain)).split())
 
 
-def test_the_answer_comes_first(comparison: dict[str, Any], written: Write) -> None:
-    page = build(written(comparison))
+def test_the_answer_comes_first(compare_document: dict[str, Any], written: Write) -> None:
+    page = build(written(compare_document))
     text = text_of(page.html)
     assert text.index("Rent the") < 300
     assert page.summary[0].startswith(
@@ -44,23 +44,23 @@ def test_the_answer_comes_first(comparison: dict[str, Any], written: Write) -> N
     assert "Evidence" in page.summary[0]
     row = next(
         r
-        for r in comparison["rows"]
+        for r in compare_document["rows"]
         if (r["gpu"], r["precision"], r["batch"], r["blocks"]) == ("rtx4090", "fp32", 1, 9)
     )
     assert f"costs {row['cost_per_epoch']:.2g}" in page.summary[0]
 
 
-def test_the_answer_does_not_name_what_does_not_fit(comparison: dict[str, Any], written: Write) -> None:
-    rows = [{**row, "fits": row["fits"] and row["gpu"] != "rtx4090"} for row in comparison["rows"]]
-    page = build(written({**comparison, "rows": rows}))
+def test_the_answer_does_not_name_what_does_not_fit(compare_document: dict[str, Any], written: Write) -> None:
+    rows = [{**row, "fits": row["fits"] and row["gpu"] != "rtx4090"} for row in compare_document["rows"]]
+    page = build(written({**compare_document, "rows": rows}))
     assert "Rent the GeForce" not in page.summary[0]
     assert "Too little memory: GeForce RTX 4090." in page.summary[0]
 
 
 def test_nothing_points_outside_and_only_hashed_code_runs(
-    comparison: dict[str, Any], prediction: dict[str, Any], written: Write
+    compare_document: dict[str, Any], predict_document: dict[str, Any], written: Write
 ) -> None:
-    page = build([written(comparison, "a.json"), written(prediction, "b.json")]).html
+    page = build([written(compare_document, "a.json"), written(predict_document, "b.json")]).html
     assert not re.findall(r"""(?:src|href|action|data)\s*=\s*["']?(?:https?:|//|file:)""", page)
     assert "@import" not in page
     assert "eval(" not in page
@@ -79,9 +79,9 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def test_hostile_text_is_escaped_and_kept(prediction: dict[str, Any], tmp_path: Path) -> None:
+def test_hostile_text_is_escaped_and_kept(predict_document: dict[str, Any], tmp_path: Path) -> None:
     document = json.loads(
-        json.dumps(prediction).replace("Tesla P100 PCIe 16 GB", HOSTILE).replace('"cyclegan"', f'"{HOSTILE}"')
+        json.dumps(predict_document).replace("Tesla P100 PCIe 16 GB", HOSTILE).replace('"cyclegan"', f'"{HOSTILE}"')
     )
     path = tmp_path / "<img src=x>.json"
     path.write_text(json.dumps(document))
@@ -94,17 +94,17 @@ def test_hostile_text_is_escaped_and_kept(prediction: dict[str, Any], tmp_path: 
     assert kept["document"]["gpu"]["name"] == HOSTILE
 
 
-def test_the_data_is_the_document(prediction: dict[str, Any], written: Write) -> None:
-    path = written(prediction)
+def test_the_data_is_the_document(predict_document: dict[str, Any], written: Write) -> None:
+    path = written(predict_document)
     (kept,) = read_data(build(path).html)["inputs"]
-    assert kept["document"] == prediction
+    assert kept["document"] == predict_document
     assert kept["kind"] == "predict"
     assert kept["sources"] == [{"name": "document.json", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}]
 
 
-def test_the_data_of_a_comparison_is_its_rows(comparison: dict[str, Any], written: Write) -> None:
-    kept = read_data(build(written(comparison)).html)["inputs"][0]["document"]
-    for row in comparison["rows"]:
+def test_the_data_of_a_comparison_is_its_rows(compare_document: dict[str, Any], written: Write) -> None:
+    kept = read_data(build(written(compare_document)).html)["inputs"][0]["document"]
+    for row in compare_document["rows"]:
         place = 0
         for axis in kept["order"]:
             place = place * len(kept["axes"][axis]) + kept["axes"][axis].index(row[axis])
@@ -119,12 +119,12 @@ def test_the_data_of_a_comparison_is_its_rows(comparison: dict[str, Any], writte
         assert kept["columns"]["fits"][place] == row["fits"]
 
 
-def test_no_folder_or_user_is_published(prediction: dict[str, Any], tmp_path: Path) -> None:
+def test_no_folder_or_user_is_published(predict_document: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "secret folder"
     folder.mkdir()
     path = folder / "answer.json"
     path.write_text(
-        json.dumps({**prediction, "notes": [f"profile of {tmp_path}/secret/p.json", "from /home/jane/x/y.csv"]})
+        json.dumps({**predict_document, "notes": [f"profile of {tmp_path}/secret/p.json", "from /home/jane/x/y.csv"]})
     )
     page = build(path).html
     assert "answer.json" in page
@@ -133,30 +133,30 @@ def test_no_folder_or_user_is_published(prediction: dict[str, Any], tmp_path: Pa
     assert str(tmp_path) not in page
 
 
-def test_provenance(prediction: dict[str, Any], written: Write) -> None:
-    path = written(prediction)
+def test_provenance(predict_document: dict[str, Any], written: Write) -> None:
+    path = written(predict_document)
     text = text_of(build(path).html)
     assert hashlib.sha256(path.read_bytes()).hexdigest() in text
     assert "perfmodel predict" in text
-    assert f"{prediction['model']['step_rows']} measured steps" in text
-    assert prediction["model"]["date"] in text
+    assert f"{predict_document['model']['step_rows']} measured steps" in text
+    assert predict_document["model"]["date"] in text
 
 
-def test_predictions_of_the_same_work_are_ranked(prediction: dict[str, Any], written: Write) -> None:
+def test_predictions_of_the_same_work_are_ranked(predict_document: dict[str, Any], written: Write) -> None:
     slower = json.loads(
-        json.dumps(prediction).replace("Tesla P100 PCIe 16 GB", "Old card").replace("p100-pcie-16", "old")
+        json.dumps(predict_document).replace("Tesla P100 PCIe 16 GB", "Old card").replace("p100-pcie-16", "old")
     )
     for name in ("median", "low", "high"):
         slower["epoch_s"][name] *= 30
     slower["cost"]["per_epoch"] *= 30
-    page = build([written(slower, "a.json"), written(prediction, "b.json")])
+    page = build([written(slower, "a.json"), written(predict_document, "b.json")])
     assert page.summary[0].startswith("Rent the Tesla P100 PCIe 16 GB: an epoch")
     assert len(page.summary) == 1
 
 
-def large(comparison: dict[str, Any], batches: int, blocks: int) -> dict[str, Any]:
-    """The comparison on many more points."""
-    wanted = [row for row in comparison["rows"] if row["batch"] == 1 and row["blocks"] == 9]
+def large(compare_document: dict[str, Any], batches: int, blocks: int) -> dict[str, Any]:
+    """The compare_document on many more points."""
+    wanted = [row for row in compare_document["rows"] if row["batch"] == 1 and row["blocks"] == 9]
     rows = [
         {**row, "batch": batch, "blocks": count, "step_ms": row["step_ms"] and row["step_ms"] * (1 + batch / 7919)}
         for row in wanted for batch in range(1, batches + 1) for count in range(1, blocks + 1)
@@ -164,11 +164,11 @@ def large(comparison: dict[str, Any], batches: int, blocks: int) -> dict[str, An
     for row in rows:
         if row["step_ms"] is not None:
             row["high_ms"] = row["step_ms"] * 1.7
-    return {**comparison, "rows": rows}
+    return {**compare_document, "rows": rows}
 
 
-def test_thousands_of_points_fit(comparison: dict[str, Any], written: Write) -> None:
-    document = large(comparison, 60, 10)
+def test_thousands_of_points_fit(compare_document: dict[str, Any], written: Write) -> None:
+    document = large(compare_document, 60, 10)
     assert len(document["rows"]) == 4800
     page = build(written(document))
     assert len(page.html.encode()) < LIMIT
@@ -177,8 +177,8 @@ def test_thousands_of_points_fit(comparison: dict[str, Any], written: Write) -> 
     assert "of 4800, the others are in the data" in text_of(page.html)
 
 
-def test_too_many_points_are_left_out_aloud(comparison: dict[str, Any], written: Write) -> None:
-    document = large(comparison, 400, 16)
+def test_too_many_points_are_left_out_aloud(compare_document: dict[str, Any], written: Write) -> None:
+    document = large(compare_document, 400, 16)
     page = build(written(document, "huge.json"))
     assert len(page.html.encode()) < LIMIT
     kept = read_data(page.html)["inputs"][0]["document"]
@@ -189,9 +189,9 @@ def test_too_many_points_are_left_out_aloud(comparison: dict[str, Any], written:
     assert all(len(kept["axes"][axis]) == len({row[axis] for row in document["rows"]}) for axis in ("gpu", "precision"))
 
 
-def test_a_limit_that_cannot_be_kept_is_an_error(comparison: dict[str, Any], written: Write) -> None:
+def test_a_limit_that_cannot_be_kept_is_an_error(compare_document: dict[str, Any], written: Write) -> None:
     with pytest.raises(InputError, match=r"more than 0\.02 MB"):
-        build(written(comparison), limit=20_000)
+        build(written(compare_document), limit=20_000)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_a_limit_that_cannot_be_kept_is_an_error(comparison: dict[str, Any], wri
     ],
 )
 def test_rows_that_make_no_sense_are_named(
-    change: Callable[[list[Any]], Any], said: str, comparison: dict[str, Any], written: Write
+    change: Callable[[list[Any]], Any], said: str, compare_document: dict[str, Any], written: Write
 ) -> None:
-    document = json.loads(json.dumps(comparison))
+    document = json.loads(json.dumps(compare_document))
     change(document["rows"])
     with pytest.raises(InputError, match=said) as caught:
         build(written(document, "c.json"))
@@ -263,9 +263,9 @@ def test_text_cannot_become_markup() -> None:
 
 
 def test_saving_is_whole_or_not_at_all(
-    prediction: dict[str, Any], written: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predict_document: dict[str, Any], written: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = build(written(prediction))
+    page = build(written(predict_document))
     target = tmp_path / "page.html"
     target.write_text("before")
 
@@ -285,22 +285,22 @@ def test_saving_is_whole_or_not_at_all(
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
-def test_an_input_is_never_overwritten(prediction: dict[str, Any], written: Write, tmp_path: Path) -> None:
-    path = written(prediction)
+def test_an_input_is_never_overwritten(predict_document: dict[str, Any], written: Write, tmp_path: Path) -> None:
+    path = written(predict_document)
     page = build(path)
     (tmp_path / "link.html").symlink_to(path)
     for target in (path, tmp_path / "." / path.name, tmp_path / "link.html"):
         with pytest.raises(InputError, match="is an input of this report"):
             page.save(target)
-    assert json.loads(path.read_text()) == prediction
+    assert json.loads(path.read_text()) == predict_document
     with pytest.raises(FailureError, match="cannot write"):
         page.save(tmp_path / "absent" / "page.html")
 
 
 def test_the_same_input_gives_the_same_page(
-    comparison: dict[str, Any], prediction: dict[str, Any], written: Write
+    compare_document: dict[str, Any], predict_document: dict[str, Any], written: Write
 ) -> None:
-    inputs = [written(comparison, "a.json"), written(prediction, "b.json")]
+    inputs = [written(compare_document, "a.json"), written(predict_document, "b.json")]
     assert build(inputs).html == build(inputs).html
 
 
@@ -331,8 +331,8 @@ def test_a_table_that_allows_no_fit_is_still_shown(tmp_path: Path) -> None:
     assert read_data(page.html)["inputs"][0]["document"]["boxes"][0]["n"] == 1
 
 
-def test_standard_input(prediction: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(json.dumps(prediction).encode())))
+def test_standard_input(predict_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(json.dumps(predict_document).encode())))
     page = build("-")
     assert "standard input" in text_of(page.html)
     table = b"gpu,model,phase,batch,latency_ms\nv100,cyclegan,training,1,140\n"
@@ -340,12 +340,12 @@ def test_standard_input(prediction: dict[str, Any], monkeypatch: pytest.MonkeyPa
     assert "standard input" in text_of(build(["-"]).html)
 
 
-def test_a_page_of_documents_needs_no_torch_or_statsmodels(prediction: dict[str, Any], written: Write) -> None:
+def test_a_page_of_documents_needs_no_torch_or_statsmodels(predict_document: dict[str, Any], written: Write) -> None:
     heavy = "{'torch', 'statsmodels', 'pandas'}"
     code = (
         f"import sys; from perfmodel.report import build; build(sys.argv[1]); print(sorted(set(sys.modules) & {heavy}))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code, str(written(prediction))], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code, str(written(predict_document))], capture_output=True, text=True, timeout=120
     )
     assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr

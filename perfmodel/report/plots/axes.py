@@ -97,7 +97,15 @@ def log_ticks(low: float, high: float, *, most: int = 9) -> list[float]:
         found = inside
         if len(found) >= 4:
             break
-    return found if len(found) >= 2 else [float(f"{tick:.3g}") for tick in np.geomspace(low, high, 3)]
+    return found if len(found) >= 3 else _even_ticks(low, high)
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Round numbers at even distances: a short piece of a logarithmic axis is nearly a plain one."""
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = MaxNLocator(nbins=5, min_n_ticks=3).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high] or [low, high]
 
 
 def nothing(axes: Any, theme: Theme, text: str = "nothing to show") -> None:

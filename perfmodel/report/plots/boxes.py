@@ -41,7 +41,7 @@ def box_figure(
     Figure
         Boxes are quartiles, whiskers reach the furthest rows within 1.5 times the box; under each box stands its n.
     """
-    names = [name for name in by if name in frame][:2]
+    names = [name for name in by if name in frame and set(map(str, frame[name])) - {"", "-", "nan", "None", "<NA>"}][:2]
     times = floats(frame[value]) if value in frame else np.zeros(0)
     shown = usable(times)
     outer, inner = (_words(frame, names[at], len(times)) if len(names) > at else ("",) * len(times) for at in (0, 1))
@@ -100,7 +100,7 @@ def _draw(axes: Any, look: Theme, cells: Cells, lanes: list[tuple[str, str]], pa
     _cards(axes, look, lanes, places)
     axes.set_ylim(max(places) + 0.7, -0.7)
     axes.grid(visible=False, axis="y")
-    if len(pairs) > 1 or pairs[0]:
+    if len(pairs) > 1 or pairs[0] not in ("", "-"):
         _legend(axes, look, pairs)
 
 

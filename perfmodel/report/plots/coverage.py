@@ -52,7 +52,7 @@ def coverage_figure(
                 nothing(axes, look, "no row has an interval")
         left.set_xlabel("nominal coverage (%)")
         left.set_ylabel("observed coverage (%)")
-        right.set_xlabel(f"observed coverage of the {100 * found.coverage:g} % interval (%)")
+        right.set_xlabel(f"inside the {100 * found.coverage:g} % interval (%)")
         _describe(figure, found, shown, groups, len(named), title)
         return figure
 

@@ -13,6 +13,8 @@ from perfmodel.report.plots.residuals import residual_figure
 from perfmodel.report.themes import Theme
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
     from perfmodel.regression.result import Fit
@@ -49,7 +51,11 @@ def fit_figure(
         return law_figure(document, column, curve=law_curve(fit, column, coverage=coverage), theme=theme)
     if kind == "box":
         return box_figure(fit.design.frame, fit.formula.measured, theme=theme)
-    figures = {"residuals": residual_figure, "accuracy": accuracy_figure, "coverage": coverage_figure}
+    figures: dict[str, Callable[..., Figure]] = {
+        "residuals": residual_figure,
+        "accuracy": accuracy_figure,
+        "coverage": coverage_figure,
+    }
     if kind not in figures:
         raise InputError(f"there is no figure of kind {kind!r} of a fit", f"give law, box, {', '.join(figures)}")
     return figures[kind](document, theme=theme)

@@ -127,7 +127,8 @@ def law_curve(fit: Fit, against: str, *, coverage: float = 0.9, points: int = 60
                         coverage=coverage)  # fmt: skip
     columns = {name: np.asarray(getattr(found, name)) for name in ("mean", "mean_low", "mean_high", "low", "high")}
     words = {name: plain(value) if isinstance(value, float) else str(value) for name, value in held.items()}
-    used = {name: text for name, text in words.items() if _mentions(fit.formula.text, name) and text not in ("", "-")}
+    right = set(fit.formula.names) - {fit.formula.measured}
+    used = {name: text for name, text in words.items() if name in right and text not in ("", "-")}
     return Curve(x=grid, held=used, coverage=coverage, **columns)
 
 
@@ -138,12 +139,6 @@ def _typical(column: Any) -> Any:
     if isinstance(values[0], str):
         return max(sorted(set(values)), key=values.count)
     return float(np.median(np.array(values, dtype=float)))
-
-
-def _mentions(formula: str, name: str) -> bool:
-    import re
-
-    return re.search(rf"\b{re.escape(name)}\b", formula) is not None
 
 
 def law_figure(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.report.plots.axes import floats, logarithmic, milliseconds, plain, span
+from perfmodel.report.plots.axes import floats, logarithmic, milliseconds, plain, span, usable
 from perfmodel.report.style import blank, describe, shortened
 from perfmodel.report.themes import Theme, applied
 from perfmodel.roofline.roofs import Ceiling, Roofs, roofs_of
@@ -99,7 +99,7 @@ class _Table:
         columns = {name: floats(row.get(name) for row in rows) for name in ("flops", "bytes", "seconds", "count")}
         l2 = floats(row.get("l2_bytes", row.get("bytes")) for row in rows)
         total = columns["seconds"] * columns["count"]
-        good = np.isfinite(total) & (total > 0) & (columns["flops"] > 0) & (columns["bytes"] > 0) & np.isfinite(l2)
+        good = usable(total, columns["flops"], columns["bytes"], l2) if len(rows) else np.zeros(0, dtype=bool)
         self.rows = len(rows)
         self.step_s = float(np.nansum(total)) if len(rows) else 0.0
         good &= total > _LEAST * self.step_s
