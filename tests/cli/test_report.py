@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CARDS = {"p100": 240.0, "v100": 140.0, "t4": 410.0, "rtx3090": 95.0, "a100": 88.0}
+
+
+def measured(path: Path) -> Path:
+    """A table of made-up times of five cards."""
+    rows = [f"{gpu},cyclegan,training,{b},fp32,{time * b}" for gpu, time in CARDS.items() for b in (1, 2, 4)]
+    path.write_text("gpu,model,phase,batch,precision,latency_ms\n" + "\n".join(rows) + "\n")
+    return path
 
 
 @pytest.fixture
@@ -64,10 +78,7 @@ def test_every_document_of_a_verb_makes_a_page(words: list[str], perfmodel: Call
 
 
 def test_the_documents_of_tables_make_a_page(perfmodel: Callable[..., Any], tmp_path: Path) -> None:
-    table = tmp_path / "runs.csv"
-    cards = {"p100": 240.0, "v100": 140.0, "t4": 410.0, "rtx3090": 95.0, "a100": 88.0}
-    rows = [f"{gpu},cyclegan,training,{b},fp32,{time * b}" for gpu, time in cards.items() for b in (1, 2, 4)]
-    table.write_text("gpu,model,phase,batch,precision,latency_ms\n" + "\n".join(rows) + "\n")
+    table = measured(tmp_path / "runs.csv")
     for verb in ("validate", "fit"):
         (tmp_path / f"{verb}.json").write_text(perfmodel(verb, str(table), "--json").out)
     inputs = [str(tmp_path / "validate.json"), str(tmp_path / "fit.json"), str(table)]
@@ -78,3 +89,22 @@ def test_the_documents_of_tables_make_a_page(perfmodel: Callable[..., Any], tmp_
         perfmodel("report", f"{table}@source=here", "--set", "host_cores=8", "-o", str(tmp_path / "two.html")).status
         == 0
     )
+
+
+def test_the_commands_of_the_document_give_what_it_shows(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    measured(tmp_path / "measured.csv")
+    (tmp_path / "code.py").write_text(code)
+    prepared = "perfmodel predict --gpu v100 --json > predict.json\n"
+    script = f'set -e; perfmodel() {{ "{sys.executable}" -m perfmodel "$@"; }}\n{prepared}{commands}'
+    script += f'"{sys.executable}" code.py\n'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    result = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    quoted = " ".join(line.removeprefix("> ") for line in text.splitlines() if line.startswith("> "))
+    assert result.stdout.startswith(quoted.removesuffix(" ..."))
+    assert {"page.html", "fit.html"} <= {path.name for path in tmp_path.iterdir()}
