@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from perfmodel.step.predict import predict as predict
     from perfmodel.step.prediction import Interval as Interval
     from perfmodel.step.prediction import Prediction as Prediction
+    from perfmodel.validation.grey_box import fit_residual as fit_residual
     from perfmodel.validation.report import Validation as Validation
     from perfmodel.validation.report import validate as validate
 
@@ -62,6 +63,7 @@ _LAZY = {
     "find_gpu": "perfmodel.hardware.gpu",
     "find_host": "perfmodel.hardware.host",
     "fit": "perfmodel.regression.fitting",
+    "fit_residual": "perfmodel.validation.grey_box",
     "gpus": "perfmodel.hardware.gpu",
     "graph_from_totals": "perfmodel.graph.totals",
     "load_fit": "perfmodel.regression.result",
@@ -96,6 +98,7 @@ __all__ = [
     "find_gpu",
     "find_host",
     "fit",
+    "fit_residual",
     "gpus",
     "graph_from_totals",
     "load_fit",

@@ -11,6 +11,8 @@ from perfmodel.cli.plotting import check_plot, plot_options, write_plot
 from perfmodel.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
     from perfmodel.regression.forecasting import FitPrediction
@@ -38,6 +40,9 @@ METHODS = ("ols", "wls", "robust", "quantile", "mixed", "nls")
 @click.option("--salvage", is_flag=True, help="Leave out broken rows instead of refusing the file.")
 @click.option("--cv", default=None, help="Leave out one gpu, family, source or dataset after the other.")
 @click.option(
+    "--grey-box", is_flag=True, help="Fit what the physical prediction leaves over; judged by --cv, else gpu."
+)
+@click.option(
     "--predict", "predictions", multiple=True, help="Rows to predict: gpu=h100,blocks=9,batch=1. Can be repeated."
 )
 @click.option("--ci", type=float, default=0.9, show_default=True, help="Coverage of the predictions' intervals.")
@@ -51,16 +56,19 @@ def command(runs: tuple[str, ...], **options: Any) -> None:
     RUNS are tables of measured rows or run logs (CSV, .csv.gz, Parquet), also as FILE@gpu=v100,batch=4. Without a
     formula the training-time preset is cut down to what the rows can tell. A formula that they cannot tell is refused.
     """
+    check_plot(options, KINDS)
+    given: dict[str, Any] = {
+        "method": options["method"], "group": options["group"], "quantile": options["quantile"],
+        "weights": options["weights"], "where": _conditions(options["where"]),
+        "known": _settings(options["settings"]), "salvage": options["salvage"],
+    }  # fmt: skip
+    formula = _formula(options["formula"], options["preset"])
+    asked = [_pairs(text, "--predict") for text in options["predictions"]]
+    if options["grey_box"]:
+        return _grey_box(list(runs), formula, asked, options, given)
     from perfmodel.regression.fitting import fit
 
-    check_plot(options, KINDS)
-    found = fit(
-        list(runs), _formula(options["formula"], options["preset"]), method=options["method"], group=options["group"],
-        quantile=options["quantile"], weights=options["weights"], start=_numbers(options["start"]),
-        response=options["response"], where=_conditions(options["where"]), known=_settings(options["settings"]),
-        salvage=options["salvage"],
-    )  # fmt: skip
-    asked = [_pairs(text, "--predict") for text in options["predictions"]]
+    found = fit(list(runs), formula, start=_numbers(options["start"]), response=options["response"], **given)
     answers = [found.predict(row, options["ci"]) for row in asked]
     validation = found.cross_validate(options["cv"]) if options["cv"] else None
     if options["save"]:
@@ -68,9 +76,24 @@ def command(runs: tuple[str, ...], **options: Any) -> None:
     if options["plot"] is not None:
         write_plot(options, figure_of(found, options))
     if options["as_json"]:
-        _print_document(found, validation, asked, answers)
-    else:
-        _print_text(found, validation, asked, answers)
+        return _print_document(found.to_dict(cross_validation=validation), asked, answers)
+    return _print_text(found.summary(), found.formula.measured, validation, asked, answers)
+
+
+def _grey_box(
+    runs: list[str], formula: str | None, asked: list[dict[str, str]], options: dict[str, Any], given: dict[str, Any]
+) -> None:
+    """Fit the residual of the physical prediction, and print what that adds."""
+    for name in ("response", "start", "save", "plot"):
+        if options[name]:
+            raise InputError(f"--{name} is not for --grey-box, which explains the step", "leave it out")
+    from perfmodel.validation.grey_box import fit_residual
+
+    box = fit_residual(runs, formula, by=options["cv"] or "gpu", **given)
+    answers = [box.predict(row, options["ci"]) for row in asked]
+    if options["as_json"]:
+        return _print_document(box.to_dict(), asked, answers)
+    return _print_text(box.summary(), "step_ms", box.validation if options["cv"] else None, asked, answers)
 
 
 def figure_of(fit: Fit, options: dict[str, Any]) -> Figure:
@@ -136,8 +159,7 @@ def _numbers(text: str | None) -> dict[str, float] | None:
         raise InputError(f"--start {text!r} holds something that is no number", "write such as a=1,b=2000") from None
 
 
-def _print_document(fit: Fit, validation: Any, asked: list[dict[str, str]], answers: list[FitPrediction]) -> None:
-    document = fit.to_dict(cross_validation=validation)
+def _print_document(document: dict[str, Any], asked: list[dict[str, str]], answers: Sequence[FitPrediction]) -> None:
     if asked:
         pairs = zip(asked, answers, strict=True)
         document["predictions"] = [{"asked": row, **_first(answer)} for row, answer in pairs]
@@ -146,28 +168,31 @@ def _print_document(fit: Fit, validation: Any, asked: list[dict[str, str]], answ
 
 def _first(answer: FitPrediction) -> dict[str, Any]:
     """Document of a prediction of one row: numbers instead of lists."""
-    return {name: value[0] if name in _VALUES else value for name, value in answer.to_dict().items()}
+    return {name: value[0] if name in _OF_ROWS else value for name, value in answer.to_dict().items()}
 
 
 _VALUES = ("mean", "mean_low", "mean_high", "low", "high")
+_OF_ROWS = (*_VALUES, "physical")
 
 
-def _print_text(fit: Fit, validation: Any, asked: list[dict[str, str]], answers: list[FitPrediction]) -> None:
-    click.echo(fit.summary())
+def _print_text(
+    summary: str, measured: str, validation: Any, asked: list[dict[str, str]], answers: Sequence[FitPrediction]
+) -> None:
+    click.echo(summary)
     for row, answer in zip(asked, answers, strict=True):
-        click.echo("\n" + _prediction_text(fit, row, answer))
+        click.echo("\n" + _prediction_text(measured, row, answer))
     if validation is not None:
         click.echo("\n" + validation.summary())
 
 
-def _prediction_text(fit: Fit, row: dict[str, str], answer: FitPrediction) -> str:
+def _prediction_text(measured: str, row: dict[str, str], answer: FitPrediction) -> str:
     """One prediction: the fitted value, where it may lie, and where a measurement may lie."""
     from perfmodel.regression.vocabulary import describe
 
-    unit = describe(fit.formula.measured).unit
+    unit = describe(measured).unit
     mean, mean_low, mean_high, low, high = (f"{getattr(answer, name)[0]:.4g}" for name in _VALUES)
     lines = [
-        f"{', '.join(f'{name} {value}' for name, value in row.items())}: {fit.formula.measured} {mean} {unit}".rstrip(),
+        f"{', '.join(f'{name} {value}' for name, value in row.items())}: {measured} {mean} {unit}".rstrip(),
         f"  the fitted value lies in {mean_low} to {mean_high} {unit}, a measurement in {low} to {high} {unit} "
         f"({100 * answer.coverage:.3g} %)",
     ]

@@ -87,7 +87,7 @@ def fit(
     """
     own = formula is not None and is_formula(formula)
     table, files, findings = gathered(runs, known, salvage=salvage, any_table=own)
-    frame = _selected(variables(table), where)
+    frame = selected(variables(table), where)
     if own:
         result = _by_formula(str(formula), frame, response, method, group, quantile, weights, start)
     else:
@@ -154,7 +154,14 @@ def _reading_findings(found: Gathered) -> tuple[Finding, ...]:
     return (*notes, Finding(guard="reading", severity="warning", text=text, remedy="correct them in the file"))
 
 
-def _selected(frame: Any, where: Mapping[str, Sequence[str]] | None) -> Any:
+def selected(frame: Any, where: Mapping[str, Sequence[str]] | None) -> Any:
+    """Return the rows of variables that have the wanted values.
+
+    Raises
+    ------
+    InputError
+        When none has.
+    """
     if not where:
         return frame
     conditions = {resolve_variable(name, frame.columns): values for name, values in where.items()}

@@ -32,7 +32,7 @@ class FitPrediction:
     mean_low, mean_high : array (m,)
         Where that fitted value may lie.
     low, high : array (m,)
-        Where one new measurement may lie; never narrower.
+        Where one new measurement may lie; wider, and about the fitted value but for a quantile other than the median.
     coverage : float
         Of both intervals.
     findings : tuple of Finding

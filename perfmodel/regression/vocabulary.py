@@ -103,6 +103,12 @@ VARIABLES: tuple[Variable, ...] = (
     _word("file", "file", level="label"),
 )
 BY_NAME = {variable.name: variable for variable in VARIABLES}
+#: What this package makes of measured rows itself: the response of the grey box.
+_MADE = {
+    "measured_over_physical": Variable(
+        name="measured_over_physical", label="measured over physically predicted time", level="time"
+    )
+}
 _NAMES = {alias.lower(): v.name for v in VARIABLES for alias in (v.name, *v.aliases)}
 
 
@@ -113,7 +119,7 @@ def canonical_variable(name: str) -> str:
 
 def describe(name: str) -> Variable:
     """Return what a name means; a table's own column describes itself."""
-    return BY_NAME.get(name) or Variable(name=name, label=name, one=f"unit of {name}")
+    return BY_NAME.get(name) or _MADE.get(name) or Variable(name=name, label=name, one=f"unit of {name}")
 
 
 def resolve_variable(name: str, known: Iterable[str]) -> str:

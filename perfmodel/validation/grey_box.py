@@ -11,11 +11,12 @@ import numpy as np
 
 from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.errors import InputError
-from perfmodel.regression.design import Finding, Floats
-from perfmodel.regression.fitting import fit, gathered
+from perfmodel.regression.design import Floats
+from perfmodel.regression.fitting import fit, gathered, selected
+from perfmodel.regression.forecasting import FitPrediction
 from perfmodel.regression.formula import is_formula
 from perfmodel.regression.scoring import Score, averaged, score
-from perfmodel.regression.variables import runs_of
+from perfmodel.regression.variables import runs_of, variables
 from perfmodel.runs.rows import Runs
 from perfmodel.validation.report import predict_rows
 from perfmodel.validation.resolve import resolve_rows
@@ -32,27 +33,20 @@ _LEFT = frozenset((f"log({RATIO})", "log(step_ms)", "step_ms", RATIO, ""))
 
 
 @dataclass(frozen=True, kw_only=True)
-class GreyBoxPrediction:
-    """Steps predicted by the physical model and the regression of its residual, m rows, ms.
+class GreyBoxPrediction(FitPrediction):
+    """Steps of m rows in ms: the physical prediction times the fitted ratio, its intervals those of the ratio.
 
     Attributes
     ----------
     physical : array (m,)
         The physical model alone.
-    mean, mean_low, mean_high, low, high : array (m,)
-        As of `FitPrediction`, with the physical prediction multiplied in.
-    coverage : float
-    findings : tuple of Finding
     """
 
     physical: Floats
-    mean: Floats
-    mean_low: Floats
-    mean_high: Floats
-    low: Floats
-    high: Floats
-    coverage: float
-    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form: lists of length m."""
+        return {**super().to_dict(), "physical": self.physical.tolist()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +69,8 @@ class GreyBox:
         Rows that the physical model cannot predict, by reason.
     prior : Prior
         Of the physical model.
+    seen : tuple of str
+        Sources of these rows that the physical model was fitted to.
     """
 
     fit: Fit
@@ -84,6 +80,7 @@ class GreyBox:
     physical: Mapping[str, Score]
     unresolved: Mapping[str, int]
     prior: Prior
+    seen: tuple[str, ...] = ()
 
     @property
     def beats(self) -> bool:
@@ -96,16 +93,20 @@ class GreyBox:
     def sentence(self) -> str:
         """Say whether the regression adds anything to the physical model on groups it has not seen."""
         if self.validation is None:
-            return f"Whether it beats the physical model cannot be told: {self.why_not}."
+            return f"Whether the regression beats the physical model cannot be told: {self.why_not}."
+        known = f" (The physical model has seen rows of {', '.join(self.seen)}.)" if self.seen else ""
+        return self._judged() + known
+
+    def _judged(self) -> str:
         own, alone = f"{self._own():.1f} %", f"{self._alone():.1f} %"
-        where = f"on left-out values of {self.by} (median error, averaged over {len(self.validation.groups)} groups)"
+        where = f"on left-out values of {self.by} (median error, averaged over {len(self.physical)} groups)"
         if self.beats:
             return f"The regression of the residual beats the physical model {where}: {own} against {alone}."
         if self._own() < self._alone():
-            return (
-                f"It is no clear gain over the physical model {where}: {own} against {alone}, better in half or fewer."
-            )
-        return f"It does not beat the physical model {where}: {own} against {alone}. Use the physical model."
+            return f"The regression is no clear gain over the physical model {where}: {own} against {alone}."
+        return (
+            f"The regression does not beat the physical model {where}: {own} against {alone}. Use the physical model."
+        )
 
     def _own(self) -> float:
         return float("nan") if self.validation is None else self.validation.overall.median_ape
@@ -186,16 +187,19 @@ def fit_residual(
     prior = prior or shipped_prior()
     known, salvage = options.pop("known", None), bool(options.pop("salvage", False))
     table, files, findings = gathered(runs, known, salvage=salvage)
-    physical, unresolved = physical_ms(table, prior)
+    wanted = selected(variables(table), options.get("where")).index.to_numpy()
+    physical = np.full(len(table), np.nan)
+    physical[wanted], unresolved = physical_ms(table.select(wanted), prior)
     if not np.isfinite(physical).any():
-        raise InputError(f"the physical model predicts none of the {len(table)} rows: {next(iter(unresolved))}",
+        raise InputError(f"the physical model predicts none of the {len(wanted)} rows: {next(iter(unresolved))}",
                          "the columns it needs are described in docs/runs.md")  # fmt: skip
     found = _fitted(_with_ratio(table, physical), formula, options)
     found = replace(found, files=files, findings=(*findings, *found.findings))
     validation, why_not = _validated(found, by)
+    seen = set(found.design.frame["source"]) & set(prior.provenance.get("sources", ()))
     return GreyBox(
         fit=found, by=by, validation=validation, why_not=why_not, physical=_alone(validation),
-        unresolved=dict(unresolved.most_common()), prior=prior,
+        unresolved=dict(unresolved.most_common()), prior=prior, seen=tuple(sorted(map(str, seen))),
     )  # fmt: skip
 
 

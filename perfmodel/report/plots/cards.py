@@ -131,6 +131,20 @@ def _points(
     barred = best | (len(good) <= _LABELLED)
     axes.hlines(cost[barred], low[barred], high[barred], linewidth=0.7, alpha=0.6, gid="intervals",
                 color=[best_style.colour if one else plain_style.colour for one in best[barred]])  # fmt: skip
+    _marks(axes, look, time, cost, best, fits)
+    order = np.argsort(time[best])
+    axes.plot(time[best][order], cost[best][order], color=best_style.colour, linewidth=0.9, drawstyle="steps-post")
+    logarithmic(axes.xaxis, *span([*low[barred], *high[barred], *time], room=0.1))
+    logarithmic(axes.yaxis, *span(cost, room=0.12))
+    axes.legend(loc="best")
+    texts = _labels(good, rows, cost, best)
+    first = np.lexsort((time, ~best))
+    place_labels(figure, axes, look, time[first], cost[first], [texts[at] for at in first])
+
+
+def _marks(axes: Any, look: Theme, time: Any, cost: Any, best: Any, fits: Any) -> None:
+    """A mark for each point: not beaten, beaten, or hollow where it does not fit."""
+    plain_style, best_style = look.series(6), look.series(0)
     for chosen, style, label in (
         (best, best_style, "not beaten in both"), (~best & fits, plain_style, "beaten"),
         (~fits, look.series(1), "does not fit in memory"),
@@ -141,14 +155,6 @@ def _points(
                          facecolors=look.page if hollow else style.colour, linewidths=0.8 if hollow else 0.3,
                          edgecolors=style.colour if hollow else look.page,
                          zorder=4 if style is best_style else 3)  # fmt: skip
-    order = np.argsort(time[best])
-    axes.plot(time[best][order], cost[best][order], color=best_style.colour, linewidth=0.9, drawstyle="steps-post")
-    logarithmic(axes.xaxis, *span([*low[barred], *high[barred], *time], room=0.1))
-    logarithmic(axes.yaxis, *span(cost, room=0.12))
-    axes.legend(loc="best")
-    texts = _labels(good, rows, cost, best)
-    first = np.lexsort((time, ~best))
-    place_labels(figure, axes, look, time[first], cost[first], [texts[at] for at in first])
 
 
 def _labels(good: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], cost: Any, best: Any) -> list[str]:

@@ -29,8 +29,8 @@ ALONG = {
 _SERIES = ("gpu", "precision", "batch", "blocks", "gpus", "workers")
 #: Series that have a colour and a name; the fastest ones.
 _NAMED = 12
-#: Series up to which each one's interval is drawn as a band.
-_BANDS = 4
+#: Series up to which intervals are drawn as bands, and up to which as bars.
+_BANDS, _BARS = 2, 6
 
 
 def scaling_figure(document: Mapping[str, Any], along: str = "", *, theme: str | Theme = "light") -> Figure:
@@ -119,22 +119,10 @@ def _series_name(names: Sequence[str], key: tuple[Any, ...], rows: Sequence[Mapp
 
 
 def _draw(left: Any, right: Any, look: Theme, lines: list[_Line], along: str) -> None:
-    named = lines[:_NAMED]
     shift = 1.0 if any(line.x.min() <= 0 for line in lines) else 0.0
-    for at, line in enumerate(lines):
-        style = look.series(at) if line in named else Series(colour=look.muted, marker=".", line="-", hatch="")
-        label = shortened(line.name, 34) if line in named else "_"
-        band = len(lines) <= _BANDS
-        _line(left, look, line, style, (line.rate, *_rates(line)) if band else (line.rate,), label, shift)
-        _line(right, look, line, style, (line.step, line.low, line.high) if band else (line.step,), label, shift)
+    for axes, values in ((left, [_rates(line) for line in lines]), (right, [_times(line) for line in lines])):
+        _panel(axes, look, lines, values, shift)
     _ideal(left, look, lines[0], along, shift)
-    wide = len(lines) <= _BANDS
-    for axes, values in (
-        (left, [v for line in lines for v in (line.rate, *(_rates(line) if wide else ()))]),
-        (right, [v for line in lines for v in (line.step, *((line.low, line.high) if wide else ()))]),
-    ):
-        _axis(axes, lines, shift)
-        logarithmic(axes.yaxis, *span(np.concatenate(values)))
     if any(line.limit is not None for line in lines):
         left.plot([], [], marker="o", linestyle="none", markerfacecolor="none", color=look.text,
                   label="does not fit in memory")  # fmt: skip
@@ -146,18 +134,47 @@ def _draw(left: Any, right: Any, look: Theme, lines: list[_Line], along: str) ->
         left.figure.legend(*zip(*kept, strict=True), loc="outside right upper", frameon=False)
 
 
-def _rates(line: _Line) -> tuple[Floats, Floats]:
-    """Ends of the interval of the throughput."""
-    return line.rate * line.step / line.high, line.rate * line.step / line.low
+def _panel(axes: Any, look: Theme, lines: list[_Line], values: list[_Values], shift: float) -> None:
+    """One quantity of all series; the slowest of many series are thin and grey."""
+    for at, (line, of_line) in enumerate(zip(lines, values, strict=True)):
+        if at < _NAMED:
+            style = look.series(at)
+            _interval(axes, line, style, of_line, (at, len(lines)), shift)
+            _line(axes, look, line, style, of_line[0], shortened(line.name, 34), shift)
+        else:
+            grey = Series(colour=look.muted, marker=".", line="-", hatch="")
+            _line(axes, look, line, grey, of_line[0], "_", shift)
+    _axis(axes, lines, shift)
+    seen = [part for of_line in values for part in of_line[: 3 if len(lines) <= _BARS else 1]]
+    logarithmic(axes.yaxis, *span(np.concatenate(seen)))
 
 
-def _line(
-    axes: Any, look: Theme, line: _Line, style: Series, values: tuple[Floats, ...], label: str, shift: float
-) -> None:
-    x, middle = line.x + shift, values[0]
-    if len(values) == 3:
-        _, low, high = values
-        axes.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0, gid="band")
+#: A quantity of a series and the ends of its interval.
+_Values = tuple[Floats, Floats, Floats]
+
+
+def _rates(line: _Line) -> _Values:
+    return line.rate, line.rate * line.step / line.high, line.rate * line.step / line.low
+
+
+def _times(line: _Line) -> _Values:
+    return line.step, line.low, line.high
+
+
+def _interval(axes: Any, line: _Line, style: Series, values: _Values, place: tuple[int, int], shift: float) -> None:
+    """The interval of a series: a band, bars where bands would hide each other, nothing among many."""
+    at, count = place
+    _, low, high = values
+    if count <= _BANDS:
+        axes.fill_between(line.x + shift, low, high, color=style.colour, alpha=0.15, linewidth=0, gid="band")
+    elif count <= _BARS:
+        # Bars of several series stand beside each other.
+        apart = np.exp(0.012 * (at - (count - 1) / 2) * np.log((line.x.max() + shift) / (line.x.min() + shift)))
+        axes.vlines((line.x + shift) * apart, low, high, color=style.colour, linewidth=0.9, alpha=0.6, gid="bars")
+
+
+def _line(axes: Any, look: Theme, line: _Line, style: Series, middle: Floats, label: str, shift: float) -> None:
+    x = line.x + shift
     axes.plot(x, middle, color=style.colour, linestyle=style.line, linewidth=1.4 if style.marker != "." else 0.6)
     axes.plot(
         x[line.fits], middle[line.fits], color=style.colour, marker=style.marker, linestyle="none", markersize=4.5
@@ -211,10 +228,10 @@ def _describe(figure: Figure, document: Mapping[str, Any], along: str, lines: li
         text += f" Out of memory: {', '.join(limits[:8])}."
     share = f"{100 * float(document.get('coverage') or 0.9):g} %"
     hidden = f"; the {_NAMED} fastest of {len(lines)} series are named" if len(lines) > _NAMED else ""
-    bands = f"bands: {share} interval; " if len(lines) <= _BANDS else ""
+    bands = "" if len(lines) > _BARS else f"{'bands' if len(lines) <= _BANDS else 'bars'}: {share} interval; "
+    ideal = "" if along == "blocks" else "dashed: in proportion to the first point of the fastest series"
     limit = "; vertical lines: memory is full" if limits else ""
     describe(
         figure, title=title, text=text,
-        note=f"n = {count} points; {bands}dashed: in proportion to the first point of the "
-        f"fastest series{limit}{hidden}",
+        note=f"n = {count} points; {bands}{ideal}{limit}{hidden}".rstrip("; "),
     )  # fmt: skip
