@@ -68,6 +68,19 @@ class Document:
         """What wrote it."""
         return "table of runs" if self.beside else f"perfmodel {self.part.verb}"
 
+    def share(self, value: float, where: str) -> float:
+        """A coverage of the document, which must lie between 0 and 1."""
+        if not 0 < value < 1:
+            raise InputError(f"{self.name} ({self.part.verb}): {where} is {value:g}, not between 0 and 1", _AGAIN)
+        return value
+
+    def ordered(self, interval: Mapping[str, Any], where: str) -> None:
+        """Check that an interval of times is one."""
+        if not 0 < interval["low"] <= interval["median"] <= interval["high"]:
+            raise InputError(
+                f"{self.name} ({self.part.verb}): low, median and high of {where} are not in order", _AGAIN
+            )
+
     def check(self, value: Any, needed: Mapping[str, Types], where: str) -> None:
         """Check a piece of the document as `recognise` checks all of it."""
         for path, types in needed.items():
@@ -210,24 +223,40 @@ def _met(content: Mapping[str, Any], part: Part) -> int:
 
 
 def _check(value: Any, path: str, types: Types, where: str) -> None:
-    """Follow a dotted path; ``?`` after a name lets null pass, ``[]`` goes into each item of a list."""
+    """Follow a dotted path: ``name?`` may be null and ``name??`` may be absent too, ``name[]`` is each item of a list
+    and ``*`` each value of an object."""
     head, _, rest = path.partition(".")
-    plain = head.rstrip("?").removesuffix("[]")
-    if not isinstance(value, dict) or plain not in value:
-        raise InputError(f"{where} lacks {plain}", "it is cut short or not from perfmodel: write it again with --json")
-    found = value[plain]
-    if head.endswith("?") and found is None:
-        return
-    items = found if "[]" in head and isinstance(found, list) else [found]
-    if "[]" in head and not isinstance(found, list):
-        raise InputError(f"{where}: {plain} is {_kind_of(found)}, not a list", "write it again with --json")
-    for at, item in enumerate(items):
-        place = f"{where}: {plain}[{at}]" if "[]" in head else where
+    for place, found in _steps(value, head, where):
         if rest:
-            _check(item, rest, types, place)
-        elif not _is(item, types):
-            reason = f"{place}: {plain} is {_kind_of(item)}, not {_type_names(types)}"
-            raise InputError(reason, "write it again with --json")
+            _check(found, rest, types, place)
+        elif not _is(found, types):
+            plain = head.rstrip("?").removesuffix("[]")
+            name = plain if plain != "*" else place.rpartition(": ")[2]
+            raise InputError(f"{place}: {name} is {_kind_of(found)}, not {_type_names(types)}", _AGAIN)
+
+
+_AGAIN = "write it again with --json"
+
+
+def _steps(value: Any, head: str, where: str) -> Iterator[tuple[str, Any]]:
+    """What one step of a path leads to, with words for its place."""
+    plain = head.rstrip("?").removesuffix("[]")
+    if not isinstance(value, dict):
+        raise InputError(f"{where} is {_kind_of(value)}, not an object", _AGAIN)
+    if plain == "*":
+        yield from ((f"{where}: {name}", found) for name, found in value.items())
+        return
+    if plain not in value and not head.endswith("??"):
+        raise InputError(f"{where} lacks {plain}", f"it is cut short or not from perfmodel: {_AGAIN}")
+    found = value.get(plain)
+    if found is None and head.endswith("?"):
+        return
+    if "[]" not in head:
+        yield where, found
+    elif not isinstance(found, list):
+        raise InputError(f"{where}: {plain} is {_kind_of(found)}, not a list", _AGAIN)
+    else:
+        yield from ((f"{where}: {plain}[{at}]", item) for at, item in enumerate(found))
 
 
 def _is(value: Any, types: Types) -> bool:

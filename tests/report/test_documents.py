@@ -3,14 +3,15 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from perfmodel.errors import InputError, TableError
-from perfmodel.report.documents import read_documents, without_paths
+from perfmodel.errors import InputError, PerfmodelError, TableError
+from perfmodel.report.content import Limits
+from perfmodel.report.documents import Source, read_documents, recognise, without_paths
 
 Write = Callable[..., Path]
 
@@ -129,3 +130,34 @@ def test_paths_are_cut_to_their_last_step(text: str, kept: str) -> None:
 
 def test_a_path_with_spaces_under_a_key_for_paths() -> None:
     assert without_paths({"source": {"files": ["/home/jane doe/my runs/a.csv"]}}) == {"source": {"files": ["a.csv"]}}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of all values in a document; of a list only its first two."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+@pytest.mark.parametrize("fixture", ["compare_document", "predict_document", "card_document"])
+def test_no_mangled_document_is_a_defect(fixture: str, request: pytest.FixtureRequest) -> None:
+    document = request.getfixturevalue(fixture)
+    refused = 0
+    for path in places(document):
+        for value in (None, "text", -1, [], {"a": 1}, ...):
+            broken = copy.deepcopy(document)
+            place = broken
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = value
+            if value is ...:
+                del place[path[-1]]
+            try:
+                found = recognise(broken, Source("mangled.json", "0"))
+                found.part.section([found], Limits(figures=False))
+            except PerfmodelError as error:
+                refused += 1
+                assert "mangled.json" in str(error)
+                assert "cannot be shown" not in str(error), "a field that NEEDED does not name"
+    assert refused > 50

@@ -1,7 +1,7 @@
 """The parts of a page: which documents there are, and which module turns each kind into a section.
 
 A part is one module and one row of `PARTS`. The module has ``NEEDED``, a mapping of dotted names to the types that a
-document of this kind must have there (``name[]`` is each item of a list), and ``section(documents, limits)``, which
+document of this kind must have there (see `documents.recognise`), and ``section(documents, limits)``, which
 returns a `perfmodel.report.content.Section`. Modules are imported when a document needs them.
 """
 
@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
+
+from perfmodel.errors import InputError
 
 if TYPE_CHECKING:
     from perfmodel.report.content import Limits, Section
@@ -48,9 +50,22 @@ class Part:
         return cast(Mapping[str, Types], import_module(self.module).NEEDED)
 
     def section(self, documents: Sequence[Document], limits: Limits) -> Section:
-        """Turn documents of this kind into a section."""
+        """Turn documents of this kind into a section.
+
+        Raises
+        ------
+        InputError
+            When a document is not what its verb writes in a way that `needed` does not tell.
+        """
         make = cast("Callable[[Sequence[Document], Limits], Section]", import_module(self.module).section)
-        return make(documents, limits)
+        try:
+            return make(documents, limits)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+            names = ", ".join(dict.fromkeys(one.name for one in documents))
+            raise InputError(
+                f"{names} ({self.verb}) cannot be shown: {type(error).__name__}: {error}",
+                "write it again with --json of this version",
+            ) from error
 
 
 _HERE = "perfmodel.report.sections"

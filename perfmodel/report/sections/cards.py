@@ -20,7 +20,7 @@ _CARD: Mapping[str, Types] = {
     "memory_gb": float,
     "bandwidth_gbs": float,
     "tdp_w": float,
-    "peaks_tflops": dict,
+    "peaks_tflops.*": float,
 }
 _COLUMNS = [
     Column(title="GPU", number=False), Column(title="Generation", number=False), Column(title="SMs"),

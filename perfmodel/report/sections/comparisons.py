@@ -34,12 +34,17 @@ NEEDED: Mapping[str, Types] = {
     "rows[].gpu": str,
     "rows[].precision": str,
     "rows[].batch": int,
+    "rows[].blocks??": int,
     "rows[].step_ms?": NUMBER,
     "rows[].low_ms?": NUMBER,
     "rows[].high_ms?": NUMBER,
     "rows[].memory_gb?": NUMBER,
     "rows[].fits": bool,
     "rows[].evidence": str,
+    "rows[].epoch_s??": NUMBER,
+    "rows[].cost_per_epoch??": NUMBER,
+    "rows[].1000_samples_s??": NUMBER,
+    "rows[].cost_per_1000_samples??": NUMBER,
 }
 _LABELS = {"gpu": "GPU", "precision": "Precision", "batch": "Batch (samples on a card)", "blocks": "Residual blocks"}
 #: Cards in one figure.
@@ -72,6 +77,7 @@ class _View:
 
     def __init__(self, document: Document, grid: PointGrid, at: int, limits: Limits) -> None:
         self.document, self.grid, self.at, self.limits = document, grid, at, limits
+        document.share(grid.coverage, "coverage")
         self.workload: Mapping[str, Any] = document.content["workload"]
         self.name = f"compare-{at + 1}"
         self.cards: int = document.content["gpus"]

@@ -27,6 +27,7 @@ from perfmodel.report.grids import short
 from perfmodel.report.sections import Types
 from perfmodel.report.words import count, number, percent, sentence
 
+_SCORES = ("median_ape", "p90_ape", "bias", "coverage")
 NEEDED: Mapping[str, Types] = {
     "formula": str,
     "method": str,
@@ -46,8 +47,13 @@ NEEDED: Mapping[str, Types] = {
     "rows[]": dict,
     "cross_validation?.sentence": str,
     "cross_validation?.by": str,
+    "cross_validation?.n": int,
+    **{f"cross_validation?.{name}?": NUMBER for name in _SCORES},
     "cross_validation?.groups[].name": str,
+    "cross_validation?.groups[].n": int,
+    **{f"cross_validation?.groups[].{name}?": NUMBER for name in _SCORES},
     "cross_validation?.rows[].measured": NUMBER,
+    "cross_validation?.rows[].predicted": NUMBER,
 }
 
 
@@ -236,4 +242,4 @@ def _points(content: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
 
 
 def _scores(one: Mapping[str, Any]) -> list[str]:
-    return [number(one[key]) for key in ("n", "median_ape", "p90_ape", "bias", "coverage")]
+    return [number(one[key]) for key in ("n", *_SCORES)]

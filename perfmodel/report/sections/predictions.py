@@ -43,12 +43,16 @@ NEEDED: Mapping[str, Types] = {
     "step_ms.high": NUMBER,
     "step_ms.coverage": NUMBER,
     "samples_per_s": NUMBER,
-    "epoch_s?": dict,
-    "cost?": dict,
-    "phases_ms": dict,
+    "epoch_s?.median": NUMBER,
+    "epoch_s?.low": NUMBER,
+    "epoch_s?.high": NUMBER,
+    "cost?.per_1000_steps": NUMBER,
+    "cost?.per_epoch??": NUMBER,
+    "phases_ms.*.total": NUMBER,
+    "phases_ms.*.exposed": NUMBER,
     "memory_gb.peak": NUMBER,
     "memory_gb.capacity": NUMBER,
-    "memory_gb.parts": dict,
+    "memory_gb.parts.*": NUMBER,
     "fits": bool,
     "largest_batch": int,
     "bottleneck.term": str,
@@ -56,6 +60,21 @@ NEEDED: Mapping[str, Types] = {
     "evidence.grade": str,
     "evidence.why": str,
     "notes": list,
+    "explanation??.achieved_tflops": NUMBER,
+    "explanation??.peak_tflops": NUMBER,
+    "explanation??.share_of_peak": NUMBER,
+    "explanation??.terms[].group": str,
+    "explanation??.terms[].seconds": NUMBER,
+    "explanation??.terms[].share": NUMBER,
+    "explanation??.operators[].name": str,
+    "explanation??.operators[].phase": str,
+    "explanation??.operators[].count": NUMBER,
+    "explanation??.operators[].seconds": NUMBER,
+    "explanation??.operators[].shape": str,
+    "explanation??.changes[].change": str,
+    "explanation??.changes[].step_s": NUMBER,
+    "explanation??.changes[].samples_per_s": NUMBER,
+    "explanation??.changes[].effect": str,
 }
 
 
@@ -88,14 +107,16 @@ class _View:
         self.name = f"predict-{at + 1}"
         self.workload: Mapping[str, Any] = self.content["workload"]
         self.step: Mapping[str, float] = self.content["step_ms"]
+        document.share(self.step["coverage"], "coverage")
+        for name in ("step_ms", "epoch_s"):
+            if self.content[name] is not None:
+                document.ordered(self.content[name], name)
 
     @property
     def job(self) -> str:
-        unit = (
-            "a step"
-            if self.content["epoch_s"] is None
-            else f"an epoch ({count(self.workload['dataset_size'], 'sample')})"
-        )
+        size = self.workload.get("dataset_size")
+        samples = f" ({count(size, 'sample')})" if isinstance(size, int) else ""
+        unit = "a step" if self.content["epoch_s"] is None else f"an epoch{samples}"
         cards = f" on {self.content['gpus']} cards" if self.content["gpus"] > 1 else ""
         return (
             f"{unit} of {work(self.workload)} in {self.workload['precision']} at batch {self.workload['batch']}{cards}"
@@ -112,8 +133,8 @@ class _View:
         found = self.content["cost"]
         if found is None:
             return None
-        step: float = found["per_1000_steps"] / 1e3
-        return float(found.get("per_epoch", step))
+        epoch = found.get("per_epoch")
+        return float(found["per_1000_steps"] / 1e3 if epoch is None else epoch)
 
     def candidate(self) -> Candidate:
         time, low, high = self.times
