@@ -44,6 +44,19 @@ def design_checked(design: Design) -> tuple[Finding, ...]:
     return found
 
 
+def law_checked(design: Design) -> tuple[Finding, ...]:
+    """Whether there are cards enough for the parameters of a law; its columns are the derivatives at the solution.
+
+    Raises
+    ------
+    InputError
+        When the cards cannot tell them.
+    """
+    found = guards.check_groups(design)
+    refuse(found)
+    return found
+
+
 def fit_checked(design: Design, residuals: Floats) -> tuple[Finding, ...]:
     """What the residuals show: influential rows and cards, unequal spread."""
     groups = group_labels(design, "gpu") if "gpu" in design.frame and design.frame["gpu"].nunique() > 1 else None

@@ -244,6 +244,8 @@ def _fitted(formula: Formula, frame: Any, weights: Floats, options: Options, *, 
     if options.method == "wls" and not own_weights:
         design = _reweighted(formula, design, options)
     design, found = estimate(formula, design, options)
+    if formula.nonlinear:
+        findings += checking.law_checked(design)
     findings += (*found.findings, *checking.fit_checked(design, found.residuals))
     return Fit(formula=formula, design=design, estimate=found, levels=levels, options=options, findings=findings)
 

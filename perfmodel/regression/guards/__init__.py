@@ -25,6 +25,7 @@ __all__ = [
     "check_design",
     "check_extrapolation",
     "check_fit",
+    "check_groups",
     "check_rows",
     "identifiable",
     "part_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perfmodel.regression.design import Design, Finding, Floats
+from perfmodel.regression.guards.cells import members, texts
 from perfmodel.regression.guards.rank import independent
 from perfmodel.regression.guards.suggestions import card_matrix, cards_to_add, spec_columns
 from perfmodel.regression.guards.words import counted, listed, number
@@ -19,9 +20,10 @@ def check_groups(design: Design) -> tuple[Finding, ...]:
     """Refuse as many specification columns as cards, or columns that differ by rounding; warn below 5 cards.
 
     The effective number of observations of a specification column is the number of cards with distinct figures: two
-    memory sizes of one card are one.
+    memory sizes of one card are one. Of a law (``a + b / cores``), whose columns are derivatives, those count that
+    differ between cards and not within one.
     """
-    columns = spec_columns(design)
+    columns = spec_columns(design) if "~" in design.formula else _card_parameters(design)
     if not columns:
         return ()
     table = card_matrix(design, columns)
@@ -33,6 +35,16 @@ def check_groups(design: Design) -> tuple[Finding, ...]:
     if found:
         return found
     return (_few(names, cards),) if cards < FEW or cards == len(columns) + 1 else ()
+
+
+def _card_parameters(design: Design) -> tuple[int, ...]:
+    """Parameters of a law that cards alone tell: their columns are constant within each card."""
+    means = np.zeros_like(design.x)
+    for _, rows in members(texts(design.frame, "gpu")):
+        means[rows] = design.x[rows].mean(axis=0)
+    size = np.abs(design.x).max(axis=0)
+    within, between = np.abs(design.x - means).max(axis=0), np.ptp(means, axis=0)
+    return tuple(np.flatnonzero((within <= 1e-9 * size) & (between > 1e-9 * size)).tolist())
 
 
 def _too_many(design: Design, names: tuple[str, ...], cards: int) -> Finding:

@@ -98,12 +98,12 @@ def _impossible(frame: Any, response: str) -> tuple[Finding, ...]:
     work, peak = column(frame, "gflop_step"), column(frame, "flops")
     if response not in ("step_ms", "image_ms") or np.isnan(work).all():
         return ()
-    share = work if response == "step_ms" else work / column(frame, "batch")
     cards = np.where(np.isnan(column(frame, "n_gpu")), 1.0, column(frame, "n_gpu"))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
+        share = work if response == "step_ms" else work / column(frame, "batch")
         rate = share / column(frame, response)  # GFLOP / ms = TFLOP/s
         times = rate / (peak * cards)
-    rows = np.flatnonzero(np.nan_to_num(times) > IMPOSSIBLE)
+    rows = np.flatnonzero(np.isfinite(times) & (times > IMPOSSIBLE))
     if not len(rows):
         return ()
     worst = rows[int(np.argmax(times[rows]))]

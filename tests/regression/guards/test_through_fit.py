@@ -90,6 +90,16 @@ def test_mistake_5_a_formula_that_the_rows_cannot_tell(
     assert len(error.strip().splitlines()) == 1
 
 
+def test_a_law_of_as_many_parameters_as_cards_is_warned_of(measured: Make) -> None:
+    frame = measured(("k80", "v100-sxm2-16"), blocks=(9,), batch=(4,), pairs=[f"a-{at}" for at in range(6)])
+    found = pm.fit(frame, "step_ms = a + b / cores")
+    (finding,) = [one for one in found.findings if one.guard == "too-few-groups"]
+    assert finding.columns == ("b",)
+    assert "no card is left over" in finding.text
+    enough = pm.fit(measured(blocks=(9,), batch=(4,)), "step_ms = a + b / flops")
+    assert "too-few-groups" not in guards(enough)
+
+
 def test_without_a_formula_what_cannot_be_told_is_dropped(
     measured: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
