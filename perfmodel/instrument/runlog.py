@@ -17,7 +17,8 @@ column               unit    meaning
 ``<phase>_own_ms``   ms      its exposed part: what the step would be shorter without; these sum to ``step_ms``
 ===================  ======  ===========================================================================================
 
-Optional columns: ``memory_mb`` (allocated at the end), ``memory_peak_mb``, and any ``loss_<name>``.
+Optional columns: ``memory_mb`` (allocated at the end), ``memory_peak_mb``, ``memory_reserved_mb``, and any
+``loss_<name>``.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ STEP_COLUMNS = ("step", "epoch", "rank", "start_ns", "batch", "cold", "step_ms")
 TOTAL_COLUMNS = tuple(f"{phase}_ms" for phase in PHASES)
 EXPOSED_COLUMNS = tuple(f"{phase}_own_ms" for phase in PHASES)
 COLUMNS = STEP_COLUMNS + TOTAL_COLUMNS + EXPOSED_COLUMNS
-OPTIONAL_COLUMNS = ("memory_mb", "memory_peak_mb")
+OPTIONAL_COLUMNS = ("memory_mb", "memory_peak_mb", "memory_reserved_mb")
 
 HEADER: Mapping[str, type | tuple[type, ...]] = {
     "schema_version": int,

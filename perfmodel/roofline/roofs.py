@@ -40,7 +40,7 @@ class Roofs:
     dram_gbs, dram_sustained_gbs : float
         Memory bandwidth of the data sheet, and what kernels reach of it, GB/s.
     l2_gbs : float or None
-        L2 read bandwidth, an estimate; None for a processor.
+        L2 read bandwidth, an estimate; None for a processor, and for a card whose DRAM would outrun the estimate.
     ceilings : tuple of Ceiling
     """
 
@@ -74,6 +74,14 @@ def roofs_of(gpu: Gpu, kernel: KernelCoefficients | None = None) -> Roofs:
     return Roofs(
         dram_gbs=gpu.bandwidth_gbs,
         dram_sustained_gbs=gpu.bandwidth_gbs * (1.0 if gpu.arch == CPU_ARCH else min(share, 1.0)),
-        l2_gbs=None if gpu.arch == CPU_ARCH else L2_BYTES_PER_CLOCK_AND_SM * gpu.sm * gpu.boost_mhz * 1e-3,
+        l2_gbs=_l2_gbs(gpu),
         ceilings=tuple(ceilings),
     )
+
+
+def _l2_gbs(gpu: Gpu) -> float | None:
+    if gpu.arch == CPU_ARCH:
+        return None
+    found = L2_BYTES_PER_CLOCK_AND_SM * gpu.sm * gpu.boost_mhz * 1e-3
+    # Later cards than were measured feed DRAM faster than this rate: their L2 must be wider, by how much is not known.
+    return found if found > 1.2 * gpu.bandwidth_gbs else None

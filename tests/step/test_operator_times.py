@@ -61,3 +61,7 @@ def test_roofs_of_cards() -> None:
         assert 0 < ceiling.sustained_tflops <= ceiling.peak_tflops
     assert [one.precision for one in roofs_of(pm.find_gpu("p100")).ceilings] == ["fp32"]
     assert roofs_of(pm.find_gpu("cpu")).l2_gbs is None
+    for card in pm.gpus():
+        roofs = roofs_of(card)
+        assert roofs.l2_gbs is None or roofs.l2_gbs > roofs.dram_gbs
+    assert roofs_of(pm.find_gpu("b200")).l2_gbs is None
