@@ -93,7 +93,19 @@ def fit(
     else:
         preset = presets.find_preset(formula or DEFAULT_PRESET)
         result = _by_preset(preset, frame, response, method, group, quantile, weights, start)
-    return replace(result, findings=checking.ordered((*findings, *result.findings)), files=files)
+    found = (*findings, *_unknown_cards(frame), *result.findings)
+    return replace(result, findings=checking.ordered(found), files=files)
+
+
+def _unknown_cards(frame: Any) -> tuple[Finding, ...]:
+    """Name the cards whose figures could not be joined."""
+    lost = frame["gpu_text"][frame["cores"].isna() & (frame["gpu_text"] != "")].value_counts()
+    if not len(lost):
+        return ()
+    names = ", ".join(f"{name!r} ({count} rows)" for name, count in lost.head(5).items())
+    remedy = "`perfmodel gpus list` shows the known cards, `perfmodel gpus add` adds one"
+    text = f"no card is called {names}{' and more' if len(lost) > 5 else ''}: their figures are unknown"
+    return (Finding(guard="card", severity="warning", text=text, remedy=remedy, columns=("gpu",)),)
 
 
 def _by_formula(text: str, frame: Any, response: str | None, *how: Any) -> Fit:

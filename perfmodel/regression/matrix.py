@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,10 @@ from perfmodel.regression.laws import Law
 Floats = npt.NDArray[np.float64]
 Levels = Mapping[str, tuple[str, ...]]
 
-_WIDEST = 1500
+#: Most levels of a factor: more are better told by numbers, or by a random intercept, and take minutes.
+_MOST_LEVELS = 250
+#: Most columns of a design.
+_WIDEST = 400
 _FORWARD: Mapping[str, Callable[[Floats], Any]] = {
     "": lambda y: y,
     "log": np.log,
@@ -186,15 +191,9 @@ def linear_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
     InputError
         When a factor has a level that is not among `levels`, or patsy cannot read the formula.
     """
-    from importlib import import_module
-
     patsy = import_module("patsy")
     functions = {name: getattr(np, name) for name in FUNCTIONS}
-    count = 1
-    for found in levels.values():
-        count = max(count, len(found))
-    if count > _WIDEST:
-        raise InputError(f"a factor has {count} levels", f"use one with at most {_WIDEST}, or --group for that column")
+    _check_width(formula.right, levels)
     try:
         with np.errstate(all="ignore"):
             made = patsy.dmatrix(
@@ -211,9 +210,32 @@ def linear_matrix(formula: Formula, frame: Any, levels: Levels) -> Matrix:
     return Matrix(x, tuple(info.column_names), terms)
 
 
-def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> Any:
-    from importlib import import_module
+def bare_name(column: str) -> str:
+    """Return the variable of ``C(blocks)`` or ``Q("name")``, and any other text as it is."""
+    found = re.fullmatch(r"(?:C\(|Q\([\"'])(.+?)[\"']?\)", column)
+    return found[1] if found else column
 
+
+def _check_width(right: str, levels: Levels) -> None:
+    for name, found in levels.items():
+        if len(found) > _MOST_LEVELS:
+            raise InputError(
+                f"{name} has {len(found)} different values, which is too many for a factor",
+                f"make it a random intercept (--group {name}), or use what the values stand for",
+            )
+    patsy = import_module("patsy")
+    columns = 0
+    for term in patsy.ModelDesc.from_formula(right).rhs_termlist:
+        names = [bare_name(factor.name()) for factor in term.factors]
+        columns += int(np.prod([float(len(levels.get(name, "1"))) for name in names]))
+    if columns > _WIDEST:
+        raise InputError(
+            f"{right!r} has {columns} columns",
+            f"use at most {_WIDEST}: fewer crossed factors, or one of them as --group",
+        )
+
+
+def _patsy_data(formula: Formula, frame: Any, levels: Levels) -> Any:
     pandas = import_module("pandas")
     data: dict[str, Any] = {}
     for name in formula.names:

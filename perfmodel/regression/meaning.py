@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.regression.formula import Formula
+from perfmodel.regression.matrix import back, bare_name
 from perfmodel.regression.vocabulary import describe
 
 Floats = npt.NDArray[np.float64]
 
 _LOG = re.compile(r"(log|log2|log10)\((\w+)\)")
-_LEVEL = re.compile(r"(?:C\()?(\w+)\)?\[(T\.)?(.+)\]")
+_LEVEL = re.compile(r"(.+?)\[(T\.)?(.+)\]")
 _BASE = {"log": float(np.e), "log2": 2.0, "log10": 10.0}
 
 
@@ -33,7 +34,7 @@ def meaning(name: str, value: float, formula: Formula, levels: Mapping[str, tupl
     """
     if name == "Intercept":
         return _intercept(value, formula, levels)
-    parts = name.split(":")
+    parts = re.split(r":(?![^\[]*\](?:$|:))", name)
     if len(parts) > 1:
         return _interaction(parts, value, formula, levels)
     cause, factor = _cause(name, levels)
@@ -76,8 +77,6 @@ def parameter_meaning(change: Floats, fitted: Floats, formula: Formula) -> str:
 
 
 def _back(value: float, formula: Formula) -> float:
-    from perfmodel.regression.matrix import back
-
     return float(back(formula.transform, np.array([value]))[0])
 
 
@@ -86,14 +85,22 @@ def _cause(name: str, levels: Mapping[str, tuple[str, ...]]) -> tuple[str, float
     log = _LOG.fullmatch(name)
     if log:
         return f"1 % more {describe(log[2]).label}", float(np.log(1.01) / np.log(_BASE[log[1]]))
-    level = _LEVEL.fullmatch(name)
-    if level and level[1] in levels:
-        against = f" instead of {levels[level[1]][0]}" if level[2] else ""
-        return f"{describe(level[1]).label} {level[3]}{against}", 1.0
-    if name.isidentifier():
-        variable = describe(name)
+    level = _level(name, levels)
+    if level:
+        against = f" instead of {levels[level[0]][0]}" if level[1] else ""
+        return f"{describe(level[0]).label} {level[2]}{against}", 1.0
+    if bare_name(name) != name or name.isidentifier():
+        variable = describe(bare_name(name))
         return f"one {variable.one or variable.label} more", 1.0
     return f"one unit more of {name}", 1.0
+
+
+def _level(name: str, levels: Mapping[str, tuple[str, ...]]) -> tuple[str, bool, str] | None:
+    """Factor, whether it is told against the base, and level of a factor's column; None for other columns."""
+    found = _LEVEL.fullmatch(name)
+    if found is None or bare_name(found[1]) not in levels:
+        return None
+    return bare_name(found[1]), bool(found[2]), found[3]
 
 
 def effect(change: float, formula: Formula, *, further: bool = False) -> str:
@@ -118,7 +125,7 @@ def _percent(percent: float) -> str:
 
 def _interaction(parts: list[str], value: float, formula: Formula, levels: Mapping[str, tuple[str, ...]]) -> str:
     """The effect of the first number of an interaction (or of its first factor) where the others are given."""
-    numbers = [part for part in parts if not _LEVEL.fullmatch(part)]
+    numbers = [part for part in parts if not _level(part, levels)]
     first = numbers[0] if numbers else parts[0]
     cause, factor = _cause(first, levels)
     others = [part for part in parts if part != first]
@@ -127,7 +134,5 @@ def _interaction(parts: list[str], value: float, formula: Formula, levels: Mappi
 
 
 def _condition(name: str, levels: Mapping[str, tuple[str, ...]]) -> str:
-    level = _LEVEL.fullmatch(name)
-    if level and level[1] in levels:
-        return f"at {describe(level[1]).label} {level[3]}"
-    return f"for each unit of {name}"
+    level = _level(name, levels)
+    return f"at {describe(level[0]).label} {level[2]}" if level else f"for each unit of {name}"

@@ -103,6 +103,9 @@ def training_rows(preset: Preset, frame: Any) -> tuple[npt.NDArray[np.bool_], tu
     """Rows that a preset is about: of a table with both phases, those of training."""
     phase = frame["phase"].to_numpy()
     keep = phase != "infer"
+    if preset.name == "training-time" and not keep.any():
+        text = f"all {len(frame)} rows are inference: the preset is fitted to them as it is"
+        return ~keep, (Finding(guard="phase", severity="note", text=text),)
     if keep.all() or not (phase == "train").any():
         return np.ones(len(frame), dtype=bool), ()
     text = f"{int((~keep).sum())} of {len(frame)} rows are inference and were left out: {preset.name} is about training"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.errors import PerfmodelError, PrecisionError
+from perfmodel.errors import InputError, PerfmodelError, PrecisionError
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.hardware.names import normalise
 from perfmodel.hardware.precision import canonical_precision, resolve_precision
@@ -68,6 +68,8 @@ def runs_of(rows: Any) -> Runs:
     """
     if isinstance(rows, Runs):
         return rows
+    if isinstance(rows, str) or not hasattr(rows, "__iter__"):
+        raise InputError(f"{rows!r} holds no rows", "give a mapping of names to values, a DataFrame, or Runs")
     if isinstance(rows, Sequence) and not isinstance(rows, str):
         names = list(dict.fromkeys(name for row in rows for name in row))
         rows = {name: [row.get(name, "") for row in rows] for name in names}

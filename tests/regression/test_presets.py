@@ -104,6 +104,21 @@ def test_many_networks_are_told_by_their_work() -> None:
     assert any(one.guard == "phase" and "30 of 60 rows are inference" in one.text for one in fitted.findings)
 
 
+def test_unknown_cards_are_named_and_told_apart_by_name(cyclegan: Callable[..., Any]) -> None:
+    frame = cyclegan(["v100", "p100", "k80"])
+    frame["gpu"] = frame["gpu"].replace({"k80": "My Own Card"})
+    fitted = pm.fit(frame)
+    assert "gpu" in fitted.formula.names
+    assert any(one.guard == "card" and "'My Own Card' (12 rows)" in one.text for one in fitted.findings)
+    assert dropped(fitted)["bandwidth"] == "missing in 12 of 36 rows"
+
+
+def test_inference_alone_is_fitted_as_it_is(cyclegan: Callable[..., Any]) -> None:
+    fitted = pm.fit(cyclegan().assign(phase="infer"))
+    assert fitted.n == 96
+    assert any(one.guard == "phase" and "all 96 rows are inference" in one.text for one in fitted.findings)
+
+
 def test_a_response_of_ones_own(cyclegan: Callable[..., Any]) -> None:
     assert pm.fit(cyclegan(), response="image_ms").response == "log(image_ms)"
     with pytest.raises(InputError, match="names its own response"):

@@ -158,7 +158,8 @@ def _moved(design: Design, moved: list[tuple[float, str, str, float]], noun: str
 
 
 def _alone(alone: list[tuple[str, str]], noun: str) -> tuple[Finding, ...]:
-    shown = [(column, name) for column, name in alone if f"[T.{name}]" not in column and f"[{name}]" not in column]
+    # Columns that stand for the groups themselves (gpu[T.v100]) are each known from one group, or against the base.
+    shown = [(column, name) for column, name in alone if not column.startswith("gpu[")]
     if not shown:
         return ()
     column, name = shown[0]
