@@ -92,7 +92,8 @@ def _baseline(overall: Mapping[str, Any]) -> str:
 
 def _unresolved_words(content: Mapping[str, Any]) -> list[str]:
     left = content["rows"] - content["resolved"]
-    return [f"{count(left, 'row')} of {content['rows']} could not be predicted (reasons below)."] if left else []
+    total = count(content["rows"], "row")
+    return [f"{count(left, '').strip()} of {total} could not be predicted (reasons below)."] if left else []
 
 
 def _body(document: Document, at: int, limits: Limits) -> Html:
