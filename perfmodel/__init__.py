@@ -73,7 +73,7 @@ _LAZY = {
     "read_runs": "perfmodel.runs.rows",
     "validate": "perfmodel.validation.report",
 }
-_PARTS = frozenset({"errors", "graph", "hardware", "instrument", "loading", "runs"})
+_PARTS = frozenset({"errors", "graph", "hardware", "instrument", "loading", "report", "runs"})
 
 __all__ = [
     "Comparison",
