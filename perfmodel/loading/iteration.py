@@ -17,7 +17,7 @@ from perfmodel.loading.prefetch import Prefetcher
 from perfmodel.loading.sampling import Sampling
 from perfmodel.loading.sources import Index
 
-_RANGES = ranges("perfmodel.loader", ("queue wait",))
+_RANGES = ranges(("input_wait",))
 
 _NOWHERE = -1
 """In place of the process whose threads prepare batches."""
@@ -176,7 +176,7 @@ class Iteration:
             self._settle()
             start = time.perf_counter_ns()
             try:
-                with _RANGES["queue wait"]:
+                with _RANGES["input_wait"]:
                     block = self._prefetcher.take()
             except KeyboardInterrupt:  # what was on its way may be lost: whoever goes on gets it made again
                 self._process = _NOWHERE

@@ -33,7 +33,7 @@ STAGES = ("read", "decode", "resample", "colour", "write")
 _FORMATS = ("JPEG", "PNG")
 _ORIENTATION = 0x0112
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_RANGES = ranges("perfmodel.loader", STAGES)
+_RANGES = ranges(STAGES)
 
 
 class ImageFault(Exception):
