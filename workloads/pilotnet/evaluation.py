@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from perfmodel.workloads.pilotnet.labels import OUTPUTS, UNITS, read_frames, spa
 from perfmodel.workloads.pilotnet.networks import build, input_size
 from perfmodel.workloads.pilotnet.options import Options
 from perfmodel.workloads.training.batches import every_sample
-from perfmodel.workloads.training.folder import load_run
+from perfmodel.workloads.training.folder import load_run, write_json
 from perfmodel.workloads.training.processes import Place, joined
 from perfmodel.workloads.training.trainer import measuring, summed
 
@@ -81,7 +80,7 @@ class Evaluation:
     def save(self, folder: Path) -> Path:
         """Write ``evaluation.json``."""
         path = folder / EVALUATION
-        path.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(path, self.to_dict())
         return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,6 +118,19 @@ class RunFolder:
         if self._losses is not None:
             self._losses.close()
             self._losses = None
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document; numbers that are not finite, as of a run that diverged, become null."""
+    path.write_text(json.dumps(_finite(document), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
