@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perfmodel.errors import InputError
 from perfmodel.workloads.depthmap.data import Quadruples, Statistics, open_planes, parts
 from perfmodel.workloads.depthmap.losses import Objective
 from perfmodel.workloads.depthmap.networks import build
 from perfmodel.workloads.depthmap.options import Options
 from perfmodel.workloads.depthmap.similarity import ssim
 from perfmodel.workloads.training.batches import every_sample
-from perfmodel.workloads.training.folder import load_run, write_json
+from perfmodel.workloads.training.folder import write_json
 from perfmodel.workloads.training.images import write_png
 from perfmodel.workloads.training.processes import Place, joined
+from perfmodel.workloads.training.trained import TrainedRun, check_part, read_run
 from perfmodel.workloads.training.trainer import measuring, summed
 
 SCHEMA_VERSION = 1
@@ -28,7 +28,6 @@ EVALUATION = "evaluation.json"
 SHEET = "evaluation.png"
 THRESHOLDS: Mapping[str, float] = {"mask": 0.90, "depth": 0.50}
 """SSIM above which an image counts as right."""
-PARTS = ("held-out", "training", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class Evaluation:
     Attributes
     ----------
     network, part : str
-        ``part`` is one of `PARTS`.
+        ``part`` is ``held-out``, ``training`` or ``all``.
     samples : int
     loss : float
         The run's objective.
@@ -144,7 +143,7 @@ def _row(planes: Any, mask: Any, depth: Any) -> Any:
     return np.concatenate([*colours, *greys], axis=1)
 
 
-def load_trained(output: str | Path, *, device: torch.device | None = None) -> tuple[nn.Module, Options]:
+def load_trained(output: str | Path, *, device: torch.device | None = None) -> TrainedRun[Options]:
     """Read the network of a run's last checkpoint, in evaluation mode, and the run's options.
 
     Raises
@@ -152,15 +151,7 @@ def load_trained(output: str | Path, *, device: torch.device | None = None) -> t
     InputError
         When the folder holds no checkpoint of a depth and mask network.
     """
-    state, settings = load_run(output, device or torch.device("cpu"))
-    try:
-        known = {one.name for one in fields(Options)}
-        options = Options(output=str(output), **{name: value for name, value in settings.items() if name in known})
-        network = build(options.network)
-        network.load_state_dict(state["network"])
-    except (KeyError, TypeError, RuntimeError):
-        raise InputError(f"{output} is no run of a depth and mask network", "give the --output of one") from None
-    return network.to(device or torch.device("cpu")).eval(), options
+    return read_run(output, Options, build, title="depth and mask network", device=device)
 
 
 def evaluate(
@@ -185,25 +176,25 @@ def evaluate(
     InputError
         For a folder without a run, or data that cannot be read.
     """
-    chosen = part or ("all" if data else "held-out")
-    if chosen not in PARTS:
-        raise InputError(f"no part {chosen!r} of the data", f"there are {', '.join(PARTS)}")
+    chosen = check_part(part or ("all" if data else "held-out"))
     with joined(gpus) as place:
-        network, options = load_trained(output, device=place.device)
-        samples = _part(replace(options, augment=False, data=data or options.data), chosen)
-        objective = options.objective()
+        run = load_trained(output, device=place.device)
+        samples, objective = _part(run, data, chosen), run.options.objective()
         found = measure(
-            network, samples, objective, place, batch=batch, workers=workers, network_name=options.network, part=chosen
-        )
+            run.network, samples, objective, place, batch=batch, workers=workers, part=chosen,
+            network_name=run.options.network,
+        )  # fmt: skip
         if place.first:
             found.save(Path(output))
-            write_sheet(Path(output) / SHEET, network, samples, objective, place)
+            write_sheet(Path(output) / SHEET, run.network, samples, objective, place)
         return found
 
 
-def _part(options: Options, part: str) -> Quadruples:
-    statistics = Statistics.load(Path(options.output))
-    planes = open_planes(options)
+def _part(run: TrainedRun[Options], data: str, part: str) -> Quadruples:
+    limit = None if data and part == "all" else run.options.limit
+    options = replace(run.options, augment=False, data=data or run.options.data, limit=limit)
+    statistics, planes = Statistics.load(Path(options.output)), open_planes(options)
     if part == "all":
         return Quadruples(planes, range(len(planes)), statistics=statistics)
+    run.check_data(len(planes))
     return parts(options, planes, statistics=statistics)[part == "held-out"]

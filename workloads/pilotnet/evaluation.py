@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from perfmodel.errors import InputError
 from perfmodel.workloads.pilotnet.data import Frames, parts
 from perfmodel.workloads.pilotnet.labels import OUTPUTS, UNITS, read_frames, span
 from perfmodel.workloads.pilotnet.networks import build, input_size
 from perfmodel.workloads.pilotnet.options import Options
 from perfmodel.workloads.training.batches import every_sample
-from perfmodel.workloads.training.folder import load_run, write_json
+from perfmodel.workloads.training.folder import write_json
 from perfmodel.workloads.training.processes import Place, joined
+from perfmodel.workloads.training.trained import TrainedRun, check_part, read_run
 from perfmodel.workloads.training.trainer import measuring, summed
 
 SCHEMA_VERSION = 1
 EVALUATION = "evaluation.json"
-PARTS = ("held-out", "training", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,7 @@ class Evaluation:
     Attributes
     ----------
     network, part : str
-        ``part`` is one of `PARTS`.
+        ``part`` is ``held-out``, ``training`` or ``all``.
     samples : int
     mse_scaled : mapping of str to float
         Of each output, both in [0, 1].
@@ -122,7 +121,7 @@ def measure(
     )  # fmt: skip
 
 
-def load_trained(output: str | Path, *, device: torch.device | None = None) -> tuple[nn.Module, Options]:
+def load_trained(output: str | Path, *, device: torch.device | None = None) -> TrainedRun[Options]:
     """Read the network of a run's last checkpoint, in evaluation mode, and the run's options.
 
     Raises
@@ -130,15 +129,7 @@ def load_trained(output: str | Path, *, device: torch.device | None = None) -> t
     InputError
         When the folder holds no checkpoint of a driving network.
     """
-    state, settings = load_run(output, device or torch.device("cpu"))
-    try:
-        known = {one.name for one in fields(Options)}
-        options = Options(output=str(output), **{name: value for name, value in settings.items() if name in known})
-        network = build(options.network)
-        network.load_state_dict(state["network"])
-    except (KeyError, TypeError, RuntimeError):
-        raise InputError(f"{output} is no run of a driving network", "give the --output of `run pilotnet`") from None
-    return network.to(device or torch.device("cpu")).eval(), options
+    return read_run(output, Options, build, title="driving network", device=device)
 
 
 def evaluate(
@@ -163,20 +154,24 @@ def evaluate(
     InputError
         For a folder without a run, or data that cannot be read.
     """
-    chosen = part or ("all" if data else "held-out")
-    if chosen not in PARTS:
-        raise InputError(f"no part {chosen!r} of the data", f"there are {', '.join(PARTS)}")
+    chosen = check_part(part or ("all" if data else "held-out"))
     with joined(gpus) as place:
-        network, options = load_trained(output, device=place.device)
-        frames = _part(replace(options, augment=False, data=data or options.data), chosen)
-        found = measure(network, frames, place, batch=batch, workers=workers, network_name=options.network, part=chosen)
+        run = load_trained(output, device=place.device)
+        frames = _part(run, data, chosen)
+        found = measure(
+            run.network, frames, place, batch=batch, workers=workers, network_name=run.options.network, part=chosen
+        )
         if place.first:
             found.save(Path(output))
         return found
 
 
-def _part(options: Options, part: str) -> Frames:
+def _part(run: TrainedRun[Options], data: tuple[str, ...], part: str) -> Frames:
+    options = replace(run.options, augment=False, data=data or run.options.data)
     if part == "all":
         height, width = input_size(options.network)
-        return Frames(read_frames(options.data), height=height, width=width)
-    return parts(options)[part == "held-out"]
+        limit = None if data else options.limit
+        return Frames(read_frames(options.data)[:limit], height=height, width=width)
+    both = parts(options)
+    run.check_data(sum(map(len, both)))
+    return both[part == "held-out"]

@@ -64,10 +64,10 @@ def export(output: str | Path, *, chosen: tuple[str, ...] = (), folder: str | Pa
         raise InputError(f"no format {unknown[0]!r} to export", f"there are {', '.join(WRITERS)}")
     if "onnx" in chosen and not _has_onnx():
         raise DependencyError("exporting ONNX needs the packages onnx and onnxscript", "pip install onnx onnxscript")
-    network, options = load_trained(output)
+    run = load_trained(output)
     where = Path(folder or Path(output) / "export")
     where.mkdir(parents=True, exist_ok=True)
-    return [export_network(network, input_size(options.network), name, where) for name in chosen or formats()]
+    return [export_network(run.network, input_size(run.options.network), name, where) for name in chosen or formats()]
 
 
 def export_network(network: nn.Module, size: tuple[int, int], name: str, folder: Path) -> Exported:

@@ -40,8 +40,7 @@ class Options(RunOptions):
         """Refuse values that cannot be trained with; take one folder as a tuple of it."""
         super().__post_init__()
         object.__setattr__(self, "network", find_network(self.network))
-        if isinstance(self.data, str):
-            object.__setattr__(self, "data", (self.data,))
+        object.__setattr__(self, "data", (self.data,) if isinstance(self.data, str) else tuple(self.data))
         self.augmentation()
 
     def augmentation(self) -> Augmentation | None:
