@@ -35,8 +35,9 @@ def prepared(row: Labelled, height: int, width: int) -> Bytes:
     from PIL import Image
 
     image = read_image(row.path)
-    top, bottom = CROP if image.height >= CROP[1] else (0, image.height)
-    resized = image.resize((width, height), Image.Resampling.BILINEAR, box=(0, top, image.width, bottom))
+    if image.height >= CROP[1]:
+        image = image.crop((0, CROP[0], image.width, CROP[1]))  # a box given to resize would let in rows beyond it
+    resized = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.uint8)
 
 
