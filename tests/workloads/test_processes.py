@@ -30,8 +30,9 @@ torch.set_num_threads(1)
 
 def batches():
     chance = torch.Generator().manual_seed(0)
-    yield "pilotnet", {"image": torch.rand(4, 3, 200, 66, generator=chance), "target": torch.rand(4, 2, generator=chance)}
-    yield "lstm", {"image": torch.rand(4, 3, 100, 50, generator=chance), "target": torch.rand(4, 2, generator=chance)}
+    for name, size in (("pilotnet", (200, 66)), ("lstm", (100, 50))):
+        image, target = torch.rand(4, 3, *size, generator=chance), torch.rand(4, 2, generator=chance)
+        yield name, {"image": image, "target": target}
     shapes = {"input": 6, "mask": 1, "depth": 1}
     whole = {key: torch.rand(4, planes, 16, 16, generator=chance) for key, planes in shapes.items()}
     yield "roots", whole

@@ -57,7 +57,7 @@ def test_other_parts_and_other_data(run: Path, frames: Path) -> None:
     assert evaluate(run, data=(str(frames.parent),), gpus="cpu").part == "all"
     with pytest.raises(InputError, match="no part 'test'"):
         evaluate(run, part="test")
-    with pytest.raises(InputError, match="the data has 40 samples, the run in .* had 20"):
+    with pytest.raises(InputError, match=r"the data has 40 samples, the run in .* had 20"):
         evaluate(run, data=(str(frames), str(frames)), part="held-out")
 
 

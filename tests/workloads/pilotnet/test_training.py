@@ -111,7 +111,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_other_settings(frames: Pa
     train(Options(max_steps=1, **options))
     with pytest.raises(InputError, match="holds a run already"):
         train(Options(**options))
-    with pytest.raises(InputError, match="had learning_rate 0.0001, not 0.5"):
+    with pytest.raises(InputError, match=r"had learning_rate 0\.0001, not 0\.5"):
         train(Options(learning_rate=0.5, resume=True, **options))
     with pytest.raises(InputError, match="holds no checkpoint"):
         train(Options(**{**options, "output": str(tmp_path / "none")}, resume=True))
