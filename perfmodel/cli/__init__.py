@@ -24,6 +24,7 @@ VERBS = {
     "doctor": "Say what is built, found and missing, and what to do.",
     "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",
+    "run": "Train a shipped workload, timed phase by phase.",
     "datasets": "List driving data sets, say where to get them, generate look-alikes.",
 }
 
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(words: list[str], *, debug: bool) -> int:
     """Run and return the exit status."""
     try:
-        with group.make_context("perfmodel", words) as context:
+        with group.make_context("perfmodel", list(words), obj=words) as context:
             result = group.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as ended:

@@ -188,8 +188,12 @@ class StepPhases:
                     self._current.batch = batch or self._batch or samples(item)
                 yield item
                 self._begin(cold=self._number < self._warm_up)
-        finally:
-            self._drop_or_end()
+        except GeneratorExit:  # left by break or by an error: `close` or the next step tells which
+            if self._current is not None:
+                self.pause()
+                self._current.end = self.device.mark()
+            raise
+        self._drop_or_end()
 
     def step(self, batch: int = 0, *, epoch: int = 0) -> None:
         """Begin the next step by hand, in a loop that has no loader; ends the one before."""
@@ -214,7 +218,7 @@ class StepPhases:
         if step is None:
             return
         self._step_range.pop()
-        step.end = end
+        step.end = end if step.end is None else step.end
         step.memory = self.device.memory()
         self._waiting.append(step)
 
@@ -279,9 +283,14 @@ class StepPhases:
         """Wait for the device and hand on every finished step, as before a checkpoint."""
         self._resolve(wait=True)
 
-    def close(self) -> None:
-        """End the last step, wait for the device, take hooks off."""
-        self._drop_or_end()
+    def close(self, *, whole: bool = True) -> None:
+        """End the last step, or drop it where it is not `whole`; wait for the device, take hooks off."""
+        if whole:
+            self._drop_or_end()
+        elif self._current is not None:
+            self.pause()
+            self._step_range.pop()
+            self._current = None
         self._resolve(wait=True)
         while self._unhook:
             self._unhook.pop()()
@@ -386,7 +395,7 @@ class step_phases:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._phases.close()
+            self._phases.close(whole=kind is None)
         finally:
             for close in self._closers:
                 close()

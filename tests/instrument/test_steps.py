@@ -130,6 +130,20 @@ def test_leaving_the_loop_early_keeps_its_steps() -> None:
     assert len(phases.steps) == 5
 
 
+def test_a_step_that_an_error_cut_short_is_dropped() -> None:
+    timer = step_phases(device="cpu")
+
+    def loop() -> None:
+        with timer as phases:
+            for number in phases(range(100)):
+                if number == 4:
+                    raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        loop()
+    assert len(timer._phases.steps) == 4
+
+
 @pytest.fixture(scope="module")
 def torch() -> Any:
     return pytest.importorskip("torch")

@@ -20,13 +20,14 @@ from perfmodel.workloads.cyclegan.networks import CYCLE_WEIGHT, IDENTITY_WEIGHT,
 from perfmodel.workloads.cyclegan.pool import ImagePool
 from perfmodel.workloads.training.batches import torch_loader
 from perfmodel.workloads.training.folder import LOG, RunFolder
+from perfmodel.workloads.training.interrupt import Stop, graceful
 from perfmodel.workloads.training.order import EpochOrder
 from perfmodel.workloads.training.precision import Casting
 from perfmodel.workloads.training.processes import Place, bare, distributed, joined, mean_over_processes
 
 LOSSES = ("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B")
 _DEVIATION = 0.02
-_FREE = ("epochs", "max_steps", "workers", "progress")
+_FREE = ("epochs", "max_steps", "workers", "sample_every", "checkpoint_every")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,20 +291,22 @@ class _Run:
     def go(self) -> Result:
         """Train to the end, to `max_steps`, or to Ctrl-C."""
         log = self.folder.path / LOG
-        interrupted = False
-        try:
+        board = self.folder.path / "tensorboard" if self.options.tensorboard and self.place.first else None
+        with graceful(enabled=self.place.world == 1) as stop:
             with step_phases(
-                log=log if self.place.first else None, device=str(self.place.device), first=self.number, batch=self.place.share(self.options.batch),
-                tensorboard=self.folder.path / "tensorboard" if self.options.tensorboard and self.place.first else None,
-                progress=self.options.progress and self.place.first, **self._header(),
-            ) as phases:  # fmt: skip
+                log=log if self.place.first else None,
+                device=str(self.place.device),
+                first=self.number,
+                batch=self.place.share(self.options.batch),
+                tensorboard=board,
+                progress=self.options.progress and self.place.first,
+                **self._header(),
+            ) as phases:
                 phases.listeners.append(self._finished)
-                self._epochs(phases)
-        except KeyboardInterrupt:
-            interrupted = True
-        self._checkpoint()
+                self._epochs(phases, stop)
+            self._checkpoint()
         self.folder.close()
-        return Result(folder=self.folder.path, log=log, steps=self.number, losses=self.losses, interrupted=interrupted)
+        return Result(folder=self.folder.path, log=log, steps=self.number, losses=self.losses, interrupted=stop.asked)
 
     def _header(self) -> dict[str, Any]:
         options = self.options
@@ -314,7 +317,7 @@ class _Run:
             "timing_def": "forward + backward + optimizer with input copy and real input",
         }  # fmt: skip
 
-    def _epochs(self, phases: StepPhases) -> None:
+    def _epochs(self, phases: StepPhases, stop: Stop) -> None:
         last = None if self.options.max_steps is None else self.number + self.options.max_steps
         while self.epoch < self.options.epochs:
             self.data.epoch = self.order.epoch = self.epoch
@@ -328,7 +331,7 @@ class _Run:
                     self._checkpoint()
                 if self._due(self.options.sample_every, step):
                     self._sample()
-                if self.number == last:
+                if self.number == last or stop.asked:
                     return
             self.epoch, self.order.start = self.epoch + 1, 0
 

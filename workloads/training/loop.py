@@ -14,12 +14,12 @@ import torch
 from perfmodel.errors import InputError
 from perfmodel.instrument import StepPhases, step_phases
 from perfmodel.instrument.steps import Step
+from perfmodel.workloads.training.agreement import Agreement, agreeing
 from perfmodel.workloads.training.batches import torch_loader
 from perfmodel.workloads.training.folder import LOG, RunFolder
 from perfmodel.workloads.training.options import RunOptions
 from perfmodel.workloads.training.order import EpochOrder, keyed
 from perfmodel.workloads.training.processes import Place, mean_over_processes
-from perfmodel.workloads.training.stopping import Stop, stopping
 from perfmodel.workloads.training.trainer import Trainer
 
 VALIDATION = "validation.csv"
@@ -98,14 +98,15 @@ class Loop:
         log = self.folder.path / LOG
         board = self.folder.path / "tensorboard" if self.options.tensorboard and self.place.first else None
         try:
-            with stopping(self.place) as stop, step_phases(
-                log if self.place.first else None, device=str(self.place.device), first=self.number,
-                batch=self.order.batch, tensorboard=board, progress=self.options.progress and self.place.first,
-                **self._described(),
-            ) as phases:  # fmt: skip
-                phases.listeners.append(self._finished)
-                interrupted = self._epochs(phases, stop)
-            self._checkpoint()
+            with agreeing(self.place) as end:
+                with step_phases(
+                    log if self.place.first else None, device=str(self.place.device), first=self.number,
+                    batch=self.order.batch, tensorboard=board, progress=self.options.progress and self.place.first,
+                    **self._described(),
+                ) as phases:  # fmt: skip
+                    phases.listeners.append(self._finished)
+                    interrupted = self._epochs(phases, end)
+                self._checkpoint()
         except InputError:
             if self.number:
                 self._checkpoint()  # all steps so far are whole: what is wrong is a sample of the next
@@ -120,16 +121,16 @@ class Loop:
     def _described(self) -> dict[str, Any]:
         options = self.options
         return {
-            "n_gpu": self.place.world, "batch_global": options.batch, "precision": self.trainer.casting.name,
+            "n_gpu": self.place.world, "precision": self.trainer.casting.name,
             "workers": options.workers, "seed": options.seed,
             "timing_def": "forward + loss + backward + optimizer with input copy and real input", **self._header,
         }  # fmt: skip
 
-    def _epochs(self, phases: StepPhases, stop: Stop) -> bool:
+    def _epochs(self, phases: StepPhases, end: Agreement) -> bool:
         """Train; whether the run was interrupted."""
         last = None if self.options.max_steps is None else self.number + self.options.max_steps
         while self.epoch < self.options.epochs:
-            ended = self._steps(phases, stop, last) if self.order.start < self.order.steps else ""
+            ended = self._steps(phases, end, last) if self.order.start < self.order.steps else ""
             phases.flush()
             if ended == "interrupted":
                 return True
@@ -138,17 +139,17 @@ class Loop:
             self._end_epoch()
             if self.number == last:
                 break
-        stop.settle()
+        end.settle()
         return False
 
-    def _steps(self, phases: StepPhases, stop: Stop, last: int | None) -> str:
+    def _steps(self, phases: StepPhases, end: Agreement, last: int | None) -> str:
         """Train on the rest of the epoch; says why it ended before, if it did."""
         self.data.epoch = self.order.epoch = self.epoch
         for step, batch in enumerate(phases(self._batches()), self.order.start):
             self._step(batch, phases)
             self.order.start = step + 1
-            if stop.agreed():
-                stop.settle()
+            if end.reached():
+                end.settle()
                 return "interrupted"
             if self.number == last:
                 return "done"

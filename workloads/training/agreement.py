@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import torch
 
+from perfmodel.workloads.training.interrupt import Stop, graceful
 from perfmodel.workloads.training.processes import Place
 
 
-class Stop:
-    """Whether the run shall end.
+class Agreement:
+    """Whether all processes shall end now.
 
     Processes tell each other while they compute the next step: all end one step after the first of them was asked.
 
     Parameters
     ----------
+    stop : Stop
+        What this process was asked.
     place : Place
     """
 
-    def __init__(self, place: Place) -> None:
-        self.asked = False
+    def __init__(self, stop: Stop, place: Place) -> None:
+        self._stop = stop
         self._group: Any = torch.distributed.new_group(backend="gloo") if place.world > 1 else None
         self._flag = torch.zeros(1)
         self._told: Any = None
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        """Handle the signal; the second one ends the process at once."""
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def agreed(self) -> bool:
-        """Whether to stop now; call once after every step, in every process."""
+    def reached(self) -> bool:
+        """Whether to stop; call once after every step, in every process."""
         if self._group is None:
-            return self.asked
+            return bool(self._stop.asked)
         answer = self._answer()
-        self._flag = torch.tensor([float(self.asked)])
+        self._flag = torch.tensor([float(self._stop.asked)])
         self._told = torch.distributed.all_reduce(
             self._flag, op=torch.distributed.ReduceOp.MAX, group=self._group, async_op=True
         )
@@ -60,13 +54,7 @@ class Stop:
 
 
 @contextmanager
-def stopping(place: Place) -> Iterator[Stop]:
-    """Take Ctrl-C as a wish to end after the step in hand, where this is the main thread."""
-    stop = Stop(place)
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, stop.ask) if main else None
-    try:
-        yield stop
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
+def agreeing(place: Place) -> Iterator[Agreement]:
+    """Take Ctrl-C as a wish to end after the step in hand; a second one ends this process at once."""
+    with graceful() as stop:
+        yield Agreement(stop, place)
