@@ -18,9 +18,10 @@ from perfmodel.instrument.steps import Step
 from perfmodel.workloads.cyclegan.data import UnpairedImages
 from perfmodel.workloads.cyclegan.networks import CYCLE_WEIGHT, IDENTITY_WEIGHT, adversarial_loss, build
 from perfmodel.workloads.cyclegan.pool import ImagePool
+from perfmodel.workloads.training.batches import torch_loader
 from perfmodel.workloads.training.folder import LOG, RunFolder
 from perfmodel.workloads.training.interrupt import Stop, graceful
-from perfmodel.workloads.training.order import EpochOrder, torch_loader
+from perfmodel.workloads.training.order import EpochOrder
 from perfmodel.workloads.training.precision import Casting
 from perfmodel.workloads.training.processes import Place, bare, distributed, joined, mean_over_processes
 

@@ -138,7 +138,7 @@ def bare(module: nn.Module) -> nn.Module:
 
 def mean_over_processes(values: Tensor, place: Place) -> Tensor:
     """Average a tensor over all processes, on the device, without waiting for it."""
-    mean = values.detach().float()
+    mean = values.detach().float().clone()
     if place.world > 1:
         torch.distributed.all_reduce(mean)
         mean = mean / place.world
