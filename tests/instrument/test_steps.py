@@ -240,7 +240,7 @@ def test_ctrl_c_keeps_the_log(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in errors
-    assert len(read_run_log(path).columns["step"]) > 20
+    assert len(read_run_log(path).columns["step"]) >= 20
 
 
 def test_timing_costs_less_than_one_percent_of_a_10_ms_step() -> None:
