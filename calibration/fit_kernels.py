@@ -14,7 +14,7 @@ from perfmodel.roofline.physical import physical_time
 
 Floats = npt.NDArray[np.float64]
 
-#: Coefficients that kernel rows identify; the others keep their defaults or are fitted on whole steps.
+#: Coefficients that any kernel rows identify; the others keep their defaults or are fitted on whole steps.
 FITTED = tuple(
     name
     for name in NAMES
@@ -27,6 +27,8 @@ _TIGHT = {
     "norm_old": 0.15, "norm_new": 0.15, "softmax_old": 0.15, "softmax_new": 0.15, "k_prologue": 0.4,
 }  # fmt: skip
 _FLOOR = {"neusight": 35e-6, "deepbench": 8e-6}
+#: Floor of sources that are not named above, and of the project's own sessions, whose bursts hide the host.
+_UNKNOWN_FLOOR, _BURST_FLOOR = 3e-5, 1e-6
 _HUBER = 0.15
 _PRODUCTS = ("linear", "bmm", "conv", "conv_dgrad", "conv_wgrad")
 
@@ -64,7 +66,19 @@ class KernelFit:
             return self.floors[key]
         same = [value for (s, _, c), value in self.floors.items() if s == source and c == cls]
         same = same or [value for (s, _, _), value in self.floors.items() if s == source]
-        return float(np.exp(np.mean(np.log(same)))) if same else _FLOOR.get(source, 3e-5)
+        return float(np.exp(np.mean(np.log(same)))) if same else floor_before(source)
+
+
+def floor_before(source: str) -> float:
+    """Seconds that measuring a kernel adds in a source, before any of its rows is seen."""
+    return _BURST_FLOOR if source.startswith("perfmodel ") else _FLOOR.get(source, _UNKNOWN_FLOOR)
+
+
+def identified(rows: KernelRows) -> tuple[str, ...]:
+    """Coefficients that some rows identify: those of TF32 and of depthwise convolutions need rows of these."""
+    tf32 = ("tf32_share",) if np.any(rows.precision == "tf32") else ()
+    deep = ("depthwise_memory", "depthwise_compute") if np.any(rows.ops.depthwise) else ()
+    return (*FITTED, *tf32, *deep)
 
 
 def device_time(rows: KernelRows, c: KernelCoefficients) -> Floats:
@@ -101,7 +115,7 @@ def fit_kernels(
     rows: KernelRows,
     *,
     start: KernelCoefficients | None = None,
-    names: Iterable[str] = FITTED,
+    names: Iterable[str] | None = None,
     iterations: int = 8,
     per_cell: int = 250,
 ) -> KernelFit:
@@ -113,14 +127,15 @@ def fit_kernels(
         Measured kernels.
     start : KernelCoefficients, optional
         Centre of the prior and first guess.
-    names : iterable of str
-        Coefficients to fit.
+    names : iterable of str, optional
+        Coefficients to fit; by default those that the rows identify.
     iterations : int
         Gauss-Newton steps.
     per_cell : int
         Rows kept of each source x GPU x class.
     """
-    return _Fit(subsample(rows, per_cell), start or KernelCoefficients(), tuple(names)).run(iterations)
+    chosen = identified(rows) if names is None else tuple(names)
+    return _Fit(subsample(rows, per_cell), start or KernelCoefficients(), chosen).run(iterations)
 
 
 class _Fit:
@@ -131,7 +146,7 @@ class _Fit:
             zip(rows.gpu, np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes"), strict=True)
         )
         self.floor_keys, self.floor_index = _index(zip(rows.source, rows.gpu, rows.cls, strict=True))
-        self.floor_centre = np.log([_FLOOR.get(str(key[0]), 3e-5) for key in self.floor_keys])
+        self.floor_centre = np.log([floor_before(key[0]) for key in self.floor_keys])
         self.log_time = np.log(rows.time_s)
         self.weight = 1.0 / np.bincount(self.floor_index)[self.floor_index]
         self.weight *= len(rows) / self.weight.sum()

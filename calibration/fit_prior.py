@@ -1,7 +1,7 @@
 """Fit the shipped prior: ``python -m perfmodel.calibration.fit_prior --data DIR``.
 
 Reads ``measurements/kernels.csv.gz`` and ``measurements/end_to_end.csv.gz`` of a data folder and the project's own
-measurements, fits kernels and steps, leaves cards, families and sources out, and writes the prior with its provenance
+sessions, fits kernels and steps, leaves cards, families and sources out, and writes the prior with its provenance
 and ``docs/accuracy.md``.
 """
 
@@ -12,6 +12,7 @@ import hashlib
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +30,14 @@ from perfmodel.calibration.cross_validation import (
     leave_out,
 )
 from perfmodel.calibration.fit_kernels import fit_kernels
-from perfmodel.calibration.kernel_rows import KernelRows, read_kernel_rows
+from perfmodel.calibration.kernel_rows import KernelRows, concatenate_rows, read_kernel_rows
 from perfmodel.calibration.kernel_scores import score_kernels
 from perfmodel.calibration.scoring import conformal_factors
+from perfmodel.calibration.session_rows import session_kernels, session_runs
+from perfmodel.calibration.sessions import MEASUREMENTS, MeasuredSession, read_sessions
 from perfmodel.efficiency.prior import PRIOR_FILE
 from perfmodel.errors import InputError
-from perfmodel.runs.rows import read_runs
+from perfmodel.runs.rows import Runs, read_runs
 from perfmodel.validation.features import QuestionFeatures
 from perfmodel.validation.resolve import resolve_rows
 
@@ -55,9 +58,45 @@ def read_table(path: Path) -> tuple[Table, Counter[str], int]:
     """
     runs = read_runs(path)
     runs = runs.select(np.array([tier not in _LEFT_TIERS for tier in runs.text("tier")]))
+    table, unresolved = _resolved(runs)
+    return table, unresolved, len(runs)
+
+
+def _resolved(runs: Runs) -> tuple[Table, Counter[str]]:
     questions, unresolved = resolve_rows(runs)
     phase = runs.text("phase")
-    return Table(questions, np.array([str(phase[one.row]) for one in questions])), unresolved, len(runs)
+    return Table(questions, np.array([str(phase[one.row]) for one in questions], dtype=np.str_)), unresolved
+
+
+def own_sessions(folder: Path | None) -> list[MeasuredSession]:
+    """The project's sessions of GPUs; those of processors and dry runs tell nothing of a GPU and are passed over.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None takes the folder that ``make gpu`` fills, where there is one.
+    """
+    if folder is None and not MEASUREMENTS.is_dir():
+        return []
+    return [one for one in read_sessions(folder or MEASUREMENTS) if one.usable]
+
+
+def with_kernels(rows: KernelRows, sessions: Sequence[MeasuredSession]) -> KernelRows:
+    """Kernels with those of sessions behind them, each session a source of its own."""
+    own = [found for one in sessions if (found := session_kernels(one)) is not None]
+    return concatenate_rows([rows, *own])
+
+
+def with_steps(
+    read: tuple[Table, Counter[str], int], sessions: Sequence[MeasuredSession]
+) -> tuple[Table, Counter[str], int]:
+    """What `read_table` returns, with the steps of sessions behind it, each session a source of its own."""
+    (table, unresolved, rows), parts = read, [_resolved(session_runs(one)) for one in sessions]
+    steps = [table, *(part for part, _ in parts)]
+    questions = [one for part in steps for one in part.questions]
+    reasons = sum((counter for _, counter in parts), unresolved)
+    whole = Table(questions, np.concatenate([part.phase for part in steps]))
+    return whole, reasons, rows + sum(len(one.steps) for one in sessions)
 
 
 def collapse(table: Table) -> Table:
@@ -87,7 +126,9 @@ def support(rows: KernelRows) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def provenance(data: Path, files: list[Path], kernels: KernelRows, steps: Table) -> dict[str, object]:
+def provenance(
+    files: Sequence[Path], sessions: Sequence[MeasuredSession], kernels: KernelRows, steps: Table
+) -> dict[str, object]:
     """Where the coefficients come from."""
     digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
     return {
@@ -99,6 +140,7 @@ def provenance(data: Path, files: list[Path], kernels: KernelRows, steps: Table)
         "kernel_rows": len(kernels),
         "step_rows": len(steps.questions),
         "sources": sorted({*np.unique(kernels.source).tolist(), *np.unique(steps.source).tolist()}),
+        "sessions": [one.provenance() for one in sessions],
     }
 
 
@@ -106,6 +148,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Fit, validate, write; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds measurements/")
+    parser.add_argument(
+        "--measurements",
+        type=Path,
+        default=None,
+        help=f"folder of the project's own sessions (default: {MEASUREMENTS})",
+    )
     parser.add_argument("--output", type=Path, default=PRIOR_FILE, help="prior to write")
     parser.add_argument("--docs", type=Path, default=Path("docs/accuracy.md"), help="report to write")
     parser.add_argument("--no-validation", action="store_true", help="fit only; keep the old conformal factors")
@@ -115,15 +163,18 @@ def main(arguments: list[str] | None = None) -> int:
         if not file.is_file():
             raise InputError(f"no file {file}", "--data is the folder that holds measurements/")
     began = time.monotonic()
-    kernel_rows = read_kernel_rows(files[0])
+    sessions = own_sessions(options.measurements)
+    everything, unresolved, rows = with_steps(read_table(files[1]), sessions)
+    kernel_rows = with_kernels(read_kernel_rows(files[0]), sessions)
+    for one in sessions:
+        say(began, f"{one.name}: {len(one.kernels)} kernels and {len(one.steps)} steps of {one.gpu and one.gpu.key}")
     kernels = fit_kernels(kernel_rows, iterations=10, per_cell=300)
     say(began, f"kernels fitted on {len(kernel_rows)} rows")
-    everything, unresolved, rows = read_table(files[1])
     table = collapse(everything)
     found = features_of(table, kernels)
     full = fit_table(table, found, kernels)
     say(began, f"steps fitted on {len(table.questions)} rows")
-    note = provenance(options.data, files, kernel_rows, everything)
+    note = provenance(files, sessions, kernel_rows, everything)
     prior = replace(full.prior, support=support(kernel_rows), provenance=note)
     if options.no_validation:
         prior.save(options.output)
