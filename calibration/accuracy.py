@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.calibration.after_calibration import Calibrated, KernelCalibration
+from perfmodel.calibration.calibration_report import calibration_lines
 from perfmodel.calibration.cross_validation import Fold, Table
 from perfmodel.calibration.kernel_scores import KernelScore
 from perfmodel.calibration.scoring import cross_conformal, repeat_noise, score_cells
@@ -38,6 +40,10 @@ class Results:
         Answers on the rows that were fitted.
     conformal : dict
     kernels : list of KernelScore
+    calibrated : Calibrated
+        Left-out cards after a few of their steps were measured.
+    calibrated_kernels : list of KernelCalibration
+        The same of single kernels.
     seconds : float
         What the run took.
     """
@@ -50,6 +56,8 @@ class Results:
     fitted: Fold
     conformal: dict[str, float]
     kernels: list[KernelScore]
+    calibrated: Calibrated
+    calibrated_kernels: list[KernelCalibration]
     seconds: float
 
 
@@ -74,7 +82,15 @@ def write_accuracy(path: Path, results: Results) -> None:
     path : Path
     results : Results
     """
-    text = "\n".join([*_introduction(results), *_summary(results), *_intervals(results), *_details(results)])
+    text = "\n".join(
+        [
+            *_introduction(results),
+            *_summary(results),
+            *_intervals(results),
+            *calibration_lines(results.calibrated, results.calibrated_kernels, results.conformal),
+            *_details(results),
+        ]
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
 

@@ -123,6 +123,7 @@ def leave_out(
     found: QuestionFeatures,
     kernels_without: Callable[[str], KernelFit] | None = None,
     progress: bool = True,
+    each: Callable[[npt.NDArray[np.intp], QuestionFeatures, Prior], None] | None = None,
 ) -> Fold:
     """Predict every row by a fit without the rows of its key.
 
@@ -137,6 +138,8 @@ def leave_out(
         Fit of all rows; its effects are the first guess of each fold's fit (the optimum does not depend on it).
     kernels_without : callable, optional
         Kernel fit for a left-out key, where kernel rows of that key exist too.
+    each : callable, optional
+        Gets the rows of every key, their features, and the prior that was fitted without them.
     """
     time_s, sigma = np.full(len(key), np.nan), np.full(len(key), np.nan)
     baselines: dict[str, Floats] = {}
@@ -148,7 +151,10 @@ def leave_out(
             kernels = kernels_without(str(value))
             used = found if kernels is full.kernels else features_of(table, kernels)
         fitted = fit_table(table.select(train), take(used, train), kernels, start=full.steps, iterations=4)
-        fold = answer_table(table.select(test), take(used, test), fitted.prior)
+        own = take(used, test)
+        fold = answer_table(table.select(test), own, fitted.prior)
+        if each is not None:
+            each(test, own, fitted.prior)
         time_s[test], sigma[test] = fold.time_s, fold.sigma
         for model, values in fold.baselines.items():
             baselines.setdefault(model, np.full(len(key), np.nan))[test] = values

@@ -17,9 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from perfmodel import __version__
 from perfmodel.calibration.accuracy import Results, write_accuracy
+from perfmodel.calibration.after_calibration import Calibrated, score_kernel_profiles, score_steps
 from perfmodel.calibration.cross_validation import (
     Fitted,
     Table,
@@ -28,6 +30,7 @@ from perfmodel.calibration.cross_validation import (
     fit_table,
     kernel_cache,
     leave_out,
+    take,
 )
 from perfmodel.calibration.fit_kernels import fit_kernels
 from perfmodel.calibration.kernel_rows import KernelRows, concatenate_rows, read_kernel_rows
@@ -35,7 +38,7 @@ from perfmodel.calibration.kernel_scores import score_kernels
 from perfmodel.calibration.scoring import conformal_factors
 from perfmodel.calibration.session_rows import session_kernels, session_runs
 from perfmodel.calibration.sessions import MEASUREMENTS, MeasuredSession, read_sessions
-from perfmodel.efficiency.prior import PRIOR_FILE
+from perfmodel.efficiency.prior import PRIOR_FILE, Prior
 from perfmodel.errors import InputError
 from perfmodel.runs.rows import Runs, read_runs
 from perfmodel.validation.features import QuestionFeatures
@@ -193,12 +196,17 @@ def validate(
     kernel_rows: KernelRows,
 ) -> Results:  # fmt: skip
     """Leave cards, families and sources out."""
-    folds = {}
+    folds, calibrated = {}, Calibrated()
+
+    def calibrate(rows: npt.NDArray[np.intp], own: QuestionFeatures, prior: Prior) -> None:
+        score_steps(calibrated, [table.questions[i] for i in rows], table.cell[rows], own, prior, take)
+
     without = kernel_cache(kernel_rows, full.kernels)
     for name, key, kernels in (
         ("gpu", table.gpu, without), ("family", table.family, None), ("source", table.source, None),
     ):  # fmt: skip
-        folds[name] = (leave_out(name, table, key, full, found, kernels), key)
+        each = calibrate if name == "gpu" else None
+        folds[name] = (leave_out(name, table, key, full, found, kernels, each=each), key)
         say(began, f"left every {name} out")
     measured = np.array([one.time_s for one in table.questions])
     ratios = [np.abs(np.log(measured / fold.time_s)) / fold.sigma for fold, _ in (folds["gpu"], folds["family"])]
@@ -206,7 +214,8 @@ def validate(
     fitted = answer_table(table, found, full.prior)
     return Results(
         table=table, everything=everything, unresolved=unresolved, rows=rows, folds=folds, fitted=fitted,
-        conformal=conformal, kernels=score_kernels(kernel_rows, without), seconds=time.monotonic() - began,
+        conformal=conformal, kernels=score_kernels(kernel_rows, without), calibrated=calibrated,
+        calibrated_kernels=score_kernel_profiles(kernel_rows, without), seconds=time.monotonic() - began,
     )  # fmt: skip
 
 

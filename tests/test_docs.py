@@ -22,7 +22,7 @@ def commands() -> Iterator[str]:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.splitlines():
                 words = line.partition("#")[0].strip().removeprefix("python -m ")
-                if re.match(r"perfmodel (predict|compare)\b", words) and "my_package" not in words:
+                if re.match(r"perfmodel (predict|compare)\b", words) and not re.search("my_package|--profile", words):
                     yield words.removeprefix("perfmodel ")
 
 

@@ -51,6 +51,8 @@ TOTAL_FACTORS = {
     "campaign_model_engine": 0.08,
     "resolved": 0.10,
 }
+#: Whose levels measurements of one card, on one host with one stack, tell: what a profile replaces.
+CARD_FACTORS = frozenset(("campaign_mode", "stack_mode", "arch_campaign", "gpu", "gpu_engine", "arch_engine"))
 #: Continuous covariates of a card: centred logs, each acting on the groups of one kind.
 COVARIATES = ("power", "balance", "l2", "gddr")
 COVARIATE_SD = 0.15

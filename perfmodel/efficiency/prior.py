@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.levels import (
+    CARD_FACTORS,
     GROUP_FACTORS,
     TOTAL_FACTORS,
     WIDTH,
@@ -47,11 +48,14 @@ class Corrections:
         Log factor on the step.
     variance : float
         Variance of the log error before conformal scaling.
+    card : float
+        The part of it that is the card's and its host's: what measurements of this very card take away.
     """
 
     theta: Floats
     total: float
     variance: float
+    card: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +117,18 @@ class Prior:
                 theta = theta + effect
             elif level:
                 variance += 0.5 * GROUP_FACTORS[name] ** 2
-        total = 0.0
+        total, card = 0.0, 0.0
         for name, level in total_levels(setting, gpu.key, gpu.arch).items():
             if level:
                 total += self.total.get(name, {}).get(level, 0.0)
                 seen = self.counts.get(name, {}).get(level, 0)
-                variance += TOTAL_FACTORS[name] ** 2 / (1.0 + 0.5 * seen)
+                unknown = TOTAL_FACTORS[name] ** 2 / (1.0 + 0.5 * seen)
+                variance += unknown
+                card += unknown if name in CARD_FACTORS else 0.0
         if not setting.campaign:
-            variance += TOTAL_FACTORS["campaign_mode"] ** 2 + TOTAL_FACTORS["stack_mode"] ** 2
-        return Corrections(theta=theta, total=total, variance=variance)
+            harness = TOTAL_FACTORS["campaign_mode"] ** 2 + TOTAL_FACTORS["stack_mode"] ** 2
+            variance, card = variance + harness, card + harness
+        return Corrections(theta=theta, total=total, variance=variance, card=card)
 
     def half_width(self, variance: float | Floats, coverage: float) -> float | Floats:
         """Half-width of the interval of log time at a coverage (0 < coverage < 1).

@@ -129,7 +129,7 @@ def check_report(text: str, prior: Prior) -> None:
     assert set(tables) == {
         "Left out", "Intervals", "Each left-out card", "Each cell with its card left out",
         "Each left-out network family", "Each left-out source (its harness and stack unknown)",
-        "Operators of left-out cards",
+        "Operators of left-out cards", "After calibration", "Cells after calibration", "Operators after calibration",
     }  # fmt: skip
     assert [row[0] for row in tables["Each left-out card"]] == sorted(prior.counts["gpu"])
     assert {row[0] for row in tables["Each left-out network family"]} == {"resnet", "vgg", "bert", "mobile"}
@@ -144,6 +144,10 @@ def check_report(text: str, prior: Prior) -> None:
             assert mean > 0
             assert 0 <= covers <= 100
     assert sum(int(row[1]) for row in tables["Each left-out card"]) == STEPS
+    assert [row[0] for row in tables["After calibration"]] == ["3", "5", "10"]
+    for row in tables["After calibration"]:
+        assert float(row[4]) < float(row[3])  # calibrating helps: cards differ by constant factors here
+    assert {row[2] for row in tables["Operators after calibration"][:-1]} == set(KERNEL_CARDS)
     kernels = tables["Operators of left-out cards"]
     assert {row[3] for row in kernels[:-1]} == set(KERNEL_CARDS)
     assert kernels[-1][0] == "all"
