@@ -59,6 +59,8 @@ class Plan:
         Activation checkpointing.
     stated : bool
         The precision is known, not guessed.
+    half_storage : bool
+        Mixed precision that keeps weights and activations in 16 bit (Apex "O2"), not casts at operators (autocast).
     """
 
     graph: Graph
@@ -74,11 +76,12 @@ class Plan:
     accumulate: int = 1
     checkpoint: bool = False
     stated: bool = True
+    half_storage: bool = False
 
     @property
     def variant(self) -> str:
         """Graph variant: storage and casts that go with the precision."""
-        return VARIANT_OF[self.precision]
+        return "half" if self.half_storage else VARIANT_OF[self.precision]
 
     @property
     def setting(self) -> Setting:
