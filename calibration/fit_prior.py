@@ -24,6 +24,7 @@ from perfmodel.calibration.accuracy import Results, write_accuracy
 from perfmodel.calibration.after_calibration import Calibrated, score_kernel_profiles, score_steps
 from perfmodel.calibration.cross_validation import (
     Fitted,
+    Fold,
     Table,
     answer_table,
     features_of,
@@ -38,6 +39,7 @@ from perfmodel.calibration.kernel_scores import score_kernels
 from perfmodel.calibration.scoring import conformal_factors
 from perfmodel.calibration.session_rows import session_kernels, session_runs
 from perfmodel.calibration.sessions import MEASUREMENTS, MeasuredSession, read_sessions
+from perfmodel.calibration.spread import cross_spread, fit_spread
 from perfmodel.efficiency.prior import PRIOR_FILE, Prior
 from perfmodel.errors import InputError
 from perfmodel.runs.rows import Runs, read_runs
@@ -183,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         prior.save(options.output)
         return 0
     results = validate(began, table, everything, unresolved, rows, full, found, kernel_rows)
-    prior = replace(prior, conformal=results.conformal)
+    prior = replace(prior, conformal=results.conformal, spread=results.spread)
     prior.save(options.output)
     write_accuracy(options.docs, results)
     say(began, f"wrote {options.output.name} and {options.docs}")
@@ -197,6 +199,7 @@ def validate(
 ) -> Results:  # fmt: skip
     """Leave cards, families and sources out."""
     folds, calibrated = {}, Calibrated()
+    measured = np.array([one.time_s for one in table.questions])
 
     def calibrate(rows: npt.NDArray[np.intp], own: QuestionFeatures, prior: Prior) -> None:
         score_steps(calibrated, [table.questions[i] for i in rows], table.cell[rows], own, prior, take)
@@ -206,17 +209,28 @@ def validate(
         ("gpu", table.gpu, without), ("family", table.family, None), ("source", table.source, None),
     ):  # fmt: skip
         each = calibrate if name == "gpu" else None
-        folds[name] = (leave_out(name, table, key, full, found, kernels, each=each), key)
+        fold = leave_out(name, table, key, full, found, kernels, each=each)
+        folds[name] = (cross_spread(fold, measured, key, table.cell), key)
         say(began, f"left every {name} out")
-    measured = np.array([one.time_s for one in table.questions])
-    ratios = [np.abs(np.log(measured / fold.time_s)) / fold.sigma for fold, _ in (folds["gpu"], folds["family"])]
-    conformal = conformal_factors(np.concatenate(ratios), np.concatenate([table.cell, table.cell]))
-    fitted = answer_table(table, found, full.prior)
+    spread, conformal = shipped_intervals([fold for fold, _ in folds.values()], measured, table.cell)
+    fitted = answer_table(table, found, replace(full.prior, spread=spread))
     return Results(
         table=table, everything=everything, unresolved=unresolved, rows=rows, folds=folds, fitted=fitted,
-        conformal=conformal, kernels=score_kernels(kernel_rows, without), calibrated=calibrated,
+        conformal=conformal, spread=spread, kernels=score_kernels(kernel_rows, without), calibrated=calibrated,
         calibrated_kernels=score_kernel_profiles(kernel_rows, without), seconds=time.monotonic() - began,
     )  # fmt: skip
+
+
+def shipped_intervals(
+    folds: Sequence[Fold], measured: npt.NDArray[np.float64], cell: npt.NDArray[np.str_]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Weights of the sources of variance, and conformal factors on top, from all left-out answers together."""
+    error = np.concatenate([np.log(measured / fold.time_s) for fold in folds])
+    unknown, known = np.concatenate([fold.unknown for fold in folds]), np.concatenate([fold.known for fold in folds])
+    cells = np.concatenate([np.char.add(f"{number}|", cell) for number, _ in enumerate(folds)])
+    spread = fit_spread(unknown, known, error, cells)
+    sigma = np.sqrt(unknown @ np.array(list(spread.values())) + known)
+    return spread, conformal_factors(np.abs(error) / sigma, cells)
 
 
 def say(began: float, text: str) -> None:

@@ -127,7 +127,7 @@ def check_report(text: str, prior: Prior) -> None:
     assert "inf " not in text
     tables = report_tables(text)
     assert set(tables) == {
-        "Left out", "Intervals", "Each left-out card", "Each cell with its card left out",
+        "Targets", "Left out", "Intervals", "Each left-out card", "Each cell with its card left out",
         "Each left-out network family", "Each left-out source (its harness and stack unknown)",
         "Operators of left-out cards", "After calibration", "Cells after calibration", "Operators after calibration",
     }  # fmt: skip
@@ -144,6 +144,8 @@ def check_report(text: str, prior: Prior) -> None:
             assert mean > 0
             assert 0 <= covers <= 100
     assert sum(int(row[1]) for row in tables["Each left-out card"]) == STEPS
+    assert {row[3] for row in tables["Targets"]} <= {"met", "missed"}
+    assert tables["Targets"][0][2] == f"{float(tables['Left out'][0][2]):.1f} %"
     assert [row[0] for row in tables["After calibration"]] == ["3", "5", "10"]
     for row in tables["After calibration"]:
         assert float(row[4]) < float(row[3])  # calibrating helps: cards differ by constant factors here
