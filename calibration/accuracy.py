@@ -46,7 +46,7 @@ class Results:
     calibrated_kernels : list of KernelCalibration
         The same of single kernels.
     seconds : float
-        What the run took.
+        Processor time that the run took.
     """
 
     table: Table
@@ -130,8 +130,8 @@ def _introduction(results: Results) -> list[str]:
         "# Accuracy",
         "",
         "Made by `python -m perfmodel.calibration.fit_prior --data DIR`"
-        f" in {results.seconds / 60:.0f} minutes on 2 cores. No figure below is of a row that the answering fit had"
-        " seen, unless it says so. A few choices (prior standard deviations, which effects there are, the clock of"
+        f" in {results.seconds / 60:.0f} minutes of processor time. No figure below is of a row that the answering fit"
+        " had seen, unless it says so. A few choices (prior standard deviations, which effects there are, the clock of"
         " cards short of power) were made with the scores of left-out cards in sight, so that those are slightly"
         " optimistic; so are a profile's standard deviations, the meaning of mixed precision in NVIDIA's BERT scripts,"
         " and the prior standard deviations of old cards' shares.",

@@ -59,8 +59,6 @@ class Plan:
         Activation checkpointing.
     stated : bool
         The precision is known, not guessed.
-    half_storage : bool
-        Mixed precision that keeps weights and activations in 16 bit (Apex "O2"), not casts at operators (autocast).
     """
 
     graph: Graph
@@ -76,7 +74,16 @@ class Plan:
     accumulate: int = 1
     checkpoint: bool = False
     stated: bool = True
-    half_storage: bool = False
+
+    @property
+    def half_storage(self) -> bool:
+        """Mixed precision keeps weights and activations in 16 bit (Apex "O2") instead of casting at operators.
+
+        NVIDIA's BERT scripts do, with Apex's fused Adam; their other networks use autocast. Source:
+        DeepLearningExamples, PyTorch/LanguageModeling/BERT/run_squad.py (``opt_level="O2"``, ``FusedAdam``).
+        """
+        scripts = self.stack.scripts == "ngc" and self.stack.framework == "pytorch"
+        return scripts and self.family == "bert" and self.precision == "amp_fp16"
 
     @property
     def variant(self) -> str:
@@ -104,13 +111,14 @@ class Plan:
 
     def operators(self, batch: Floats | float, size: Floats | float | None, blocks: int | None) -> Operators:
         """Evaluate the graph's operators at some points."""
+        fused = self.half_storage and self.mode == "train" and self.optimizer == "default"
         return self.graph.operators(
             batch=batch,
             size=size,
             blocks=blocks,
             mode=self.mode,
             variant=self.variant,
-            optimizer=self.optimizer,
+            optimizer="adamw_fused" if fused else self.optimizer,
             attention="fused" if self.stack.fused_attention else "unfused",
             accumulate=self.accumulate,
             checkpoint=self.checkpoint,

@@ -15,7 +15,7 @@ from perfmodel.graph.totals import graph_from_totals
 from perfmodel.hardware.gpu import Gpu, find_gpu
 from perfmodel.hardware.precision import canonical_precision, says_nothing
 from perfmodel.runs.rows import Runs
-from perfmodel.runs.stack import Stack, completed
+from perfmodel.runs.stack import completed
 from perfmodel.step.compute import Plan
 from perfmodel.step.request import steps_in
 
@@ -74,15 +74,6 @@ def _is_unstated(own: str, read: str) -> bool:
     return bool(own.strip()) and says_nothing(own) and read == canonical_precision("")
 
 
-def _keeps_half(stack: Stack, family: str) -> bool:
-    """Whether mixed precision means 16-bit storage: NVIDIA's BERT scripts use Apex "O2" and its fused Adam.
-
-    Source: DeepLearningExamples, PyTorch/LanguageModeling/BERT/run_squad.py (``amp.initialize(..., opt_level="O2")``,
-    ``FusedAdam``); its other networks use autocast.
-    """
-    return stack.scripts == "ngc" and stack.framework == "pytorch" and family == "bert"
-
-
 class _UnresolvedError(Exception):
     """A row that cannot be predicted; the text is the reason."""
 
@@ -112,13 +103,10 @@ class _Reader:
         if unstated:
             text = "amp"
         _check(graph, "train" if training else "infer", batch / gpus, float(self.number["blocks"][row]))
-        precision = _precision(text, gpu)
-        half_storage = precision == "amp_fp16" and _keeps_half(stack, graph.family)
         plan = Plan(
-            graph=graph, mode="train" if training else "infer", precision=precision, stated=not unstated,
+            graph=graph, mode="train" if training else "infer", precision=_precision(text, gpu), stated=not unstated,
             scope=self.runs.timings[row], stack=stack, model=model, family=graph.family,
-            resolved=resolved, campaign=self.text["source"][row], half_storage=half_storage,
-            optimizer="adamw_fused" if training and half_storage else "default",
+            resolved=resolved, campaign=self.text["source"][row],
         )  # fmt: skip
         return Question(
             row=row, plan=plan, gpu=gpu, gpus=gpus, batch=batch / gpus, size=size,

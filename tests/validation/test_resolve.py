@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from perfmodel.graph.operators import KIND_CODE
 from perfmodel.runs.rows import Runs
+from perfmodel.step.compute import Plan
 from perfmodel.validation.resolve import Question, resolve_rows
 
 NGC = "nvcr pytorch 20.xx"
@@ -20,16 +22,19 @@ def question(**cells: str) -> Question:
     return questions[0]
 
 
+def optimizers(plan: Plan) -> list[str]:
+    """Names of the optimizer's operators."""
+    ops = plan.operators(64.0, 384.0, None)
+    return [name for name, kind in zip(ops.name, ops.kind, strict=True) if kind == KIND_CODE["optimizer"]]
+
+
 def test_mixed_precision_of_nvidias_bert_scripts_is_16_bit_storage() -> None:
     plan = question().plan
-    assert (plan.half_storage, plan.variant, plan.precision, plan.optimizer) == (
-        True,
-        "half",
-        "amp_fp16",
-        "adamw_fused",
-    )
+    assert (plan.half_storage, plan.variant, plan.precision) == (True, "half", "amp_fp16")
+    assert optimizers(plan) == ["_fused_adamw_"]
     autocast = question(framework_version="1.13").plan
-    assert (autocast.half_storage, autocast.variant, autocast.optimizer) == (False, "amp", "default")
+    assert (autocast.half_storage, autocast.variant) == (False, "amp")
+    assert len(optimizers(autocast)) > 1
     traffic = [
         float(np.sum((ops := one.operators(64.0, 384.0, None)).count * (ops.read + ops.write)))
         for one in (plan, autocast)
