@@ -3,6 +3,7 @@
 
 #include "bindings/borrow.h"
 #include "bindings/errors.h"
+#include "bindings/image.h"
 #include "bindings/products.h"
 #include "cpu/isa.h"
 #include "cpu/microbench.h"
@@ -58,6 +59,7 @@ PYBIND11_MODULE(_cpu, module) {
     perfmodel::bindings::register_errors();
     perfmodel::bindings::register_borrow(module);
     perfmodel::bindings::register_products(module);
+    perfmodel::bindings::register_image(module);
     module.def("isas", &list_isas,
                "All instruction sets of this build, best first: (name, needs, supported here).");
     module.def("isa", [] { return perfmodel::cpu::active().name; }, "Name of the instruction set in use.");
