@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def write_png(
     if palette is not None:
         parts.append(chunk(b"PLTE", palette.tobytes()))
     parts.append(before)
-    parts += [chunk(b"IDAT", data[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts += [chunk(b"IDAT", data[a:b]) for a, b in pairwise(edges)]
     return b"".join([*parts, chunk(b"IEND", b"")])
 
 

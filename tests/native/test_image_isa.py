@@ -30,7 +30,8 @@ for number, data in enumerate(files):
                 for layout in ("nchw", "nhwc"):
                     shape = (1, 3, height, width) if layout == "nchw" else (1, height, width, 3)
                     out = np.zeros(shape, dtype)
-                    status, messages = pool.load([(data, 0, len(data))], plan, out, layout=layout, mean=(0.4,), std=(0.2,))
+                    options = {"layout": layout, "mean": (0.4,), "std": (0.2,)}
+                    status, messages = pool.load([(data, 0, len(data))], plan, out, **options)
                     assert status[0] == 0, messages
                     digest.update(out.tobytes())
 print(_cpu.isa(), digest.hexdigest())

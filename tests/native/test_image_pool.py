@@ -17,6 +17,10 @@ import numpy.typing as npt
 import pytest
 
 
+SANITIZED = "san" in os.environ.get("LD_PRELOAD", "")
+not_sanitized = pytest.mark.skipif(SANITIZED, reason="the sanitizers' own threads and locks do not survive this")
+
+
 @pytest.fixture(scope="module")
 def files(loading: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Files of several sizes and formats."""
@@ -311,6 +315,7 @@ pool = _cpu.ImagePool(2)
 """
 
 
+@not_sanitized
 def test_fork(files: list[str]) -> None:
     code = (
         PRELUDE
@@ -338,6 +343,7 @@ print("fine")
     assert result.stdout.strip() == "fine", result.stderr
 
 
+@not_sanitized
 def test_forked_again_and_again_while_loading(files: list[str]) -> None:
     code = (
         PRELUDE
@@ -393,6 +399,7 @@ def test_leaving_with_the_pool_open(files: list[str], ending: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@not_sanitized
 def test_leaving_while_a_daemon_loads(files: list[str]) -> None:
     code = (
         PRELUDE
@@ -421,6 +428,7 @@ def test_terminated(files: list[str]) -> None:
     process.stdout.close()
 
 
+@not_sanitized
 def test_memory_stays_flat(loading: Any, files: list[str]) -> None:
     """Nothing is kept from batch to batch."""
 
