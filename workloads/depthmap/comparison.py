@@ -62,7 +62,7 @@ class LossComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        rows = [{"loss": one.loss, "epochs": one.epochs} | one.evaluation.to_dict() for one in self.trained]
+        rows = [one.evaluation.to_dict() | {"trained_by": one.loss, "epochs": one.epochs} for one in self.trained]
         for row in rows:
             del row["schema_version"], row["kind"]
         return {

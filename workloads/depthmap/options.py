@@ -9,14 +9,14 @@ from perfmodel.workloads.depthmap.augmentation import Augmentation
 from perfmodel.workloads.depthmap.losses import Objective
 from perfmodel.workloads.depthmap.networks import SIZE, find_network
 from perfmodel.workloads.depthmap.similarity import WINDOW
-from perfmodel.workloads.training.options import RunOptions
+from perfmodel.workloads.training.options import HeldOutOptions
 
 MEMORY = ("auto", "yes", "no")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(RunOptions):
-    """Settings of a run beside `RunOptions`.
+class Options(HeldOutOptions):
+    """Settings of a run beside `HeldOutOptions`.
 
     Attributes
     ----------

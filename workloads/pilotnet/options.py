@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from perfmodel.workloads.pilotnet.augmentation import Augmentation
 from perfmodel.workloads.pilotnet.networks import find_network
-from perfmodel.workloads.training.options import RunOptions
+from perfmodel.workloads.training.options import HeldOutOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(RunOptions):
-    """Settings of a run beside `RunOptions`.
+class Options(HeldOutOptions):
+    """Settings of a run beside `HeldOutOptions`.
 
     Attributes
     ----------

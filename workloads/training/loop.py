@@ -146,6 +146,7 @@ class Loop:
     def _steps(self, phases: StepPhases, end: Agreement, last: int | None) -> str:
         """Train on the rest of the epoch; says why it ended before, if it did."""
         self.data.epoch = self.order.epoch = self.epoch
+        self.trainer.begin_epoch(self.epoch)
         for step, batch in enumerate(phases(self._batches()), self.order.start):
             self._step(batch, phases)
             self.order.start = step + 1
@@ -154,11 +155,15 @@ class Loop:
                 return "interrupted"
             if self.number == last:
                 return "done"
+            self._between(step)
             every = self.options.checkpoint_every
             if every and self.number % every == 0:
                 phases.flush()
                 self._checkpoint()
         return ""
+
+    def _between(self, step: int) -> None:
+        """Do what is due after a step."""
 
     def _batches(self) -> Any:
         return torch_loader(
@@ -189,12 +194,17 @@ class Loop:
     def _end_epoch(self) -> None:
         """Measure on the held-out part and write what is due; outside of all steps."""
         figures = self.trainer.end_epoch()
-        self.history.append({"Epoch": float(self.epoch + 1), "iters": float(self.number), **figures})
+        if figures:
+            self.history.append({"Epoch": float(self.epoch + 1), "iters": float(self.number), **figures})
         self.epoch, self.order.start = self.epoch + 1, 0
-        if self.place.first:
+        if self.place.first and self.history:
             _write_table(self.folder.path / VALIDATION, self.history)
-            self.trainer.sample(self.folder.path / SAMPLES / f"{self.number:07d}.png")
+        self._sample()
         self._checkpoint()
+
+    def _sample(self) -> None:
+        if self.place.first:
+            self.trainer.sample(self.folder.path / SAMPLES / f"{self.number:07d}.png")
 
     def _checkpoint(self) -> None:
         where = {"epoch": self.epoch, "step": self.order.start, "number": self.number, "history": self.history}

@@ -23,10 +23,6 @@ class RunOptions:
         Passes over the training part; loader processes a card.
     learning_rate : float
         Of Adam.
-    validation : float
-        Share of the samples that is held out, by seed.
-    limit : int or None
-        At most so many samples, the first ones.
     precision : str
         As `perfmodel.workloads.training.precision.Casting` takes it.
     gpus : str
@@ -43,8 +39,6 @@ class RunOptions:
     epochs: int = 100
     workers: int = 4
     learning_rate: float = 1e-3
-    validation: float = 0.2
-    limit: int | None = None
     precision: str = "fp32"
     gpus: str = "auto"
     seed: int = 0
@@ -56,10 +50,12 @@ class RunOptions:
 
     FREE: ClassVar[tuple[str, ...]] = ("data", "epochs", "workers", "max_steps", "checkpoint_every")
     """Settings that a resumed run may change."""
+    LEAST: ClassVar[dict[str, int]] = {"batch": 1, "epochs": 1, "workers": 0, "max_steps": 1}
+    """Least values."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
-        for name, least in (("batch", 1), ("epochs", 1), ("workers", 0), ("limit", 2), ("max_steps", 1)):
+        for name, least in self.LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"--{name.replace('_', '-')} is {value}", f"give {least} or more")
@@ -71,6 +67,24 @@ class RunOptions:
         """What the run folder keeps, and a resumed run must have again but for `FREE`."""
         left_out = ("resume", "output", "progress", "tensorboard", "gpus")
         return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutOptions(RunOptions):
+    """Settings of runs that hold a part of their samples out.
+
+    Attributes
+    ----------
+    validation : float
+        Share of the samples that is held out, by seed.
+    limit : int or None
+        At most so many samples, the first ones.
+    """
+
+    validation: float = 0.2
+    limit: int | None = None
+
+    LEAST: ClassVar[dict[str, int]] = {**RunOptions.LEAST, "limit": 2}
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

@@ -37,7 +37,7 @@ class EpochOrder(Sampler[int]):
                 f"{length} samples are less than one batch of {batch * world}", "give more images or a smaller --batch"
             )
         self._length, self.batch, self._seed = length, batch, seed
-        self._rank, self._world, self._shuffle = rank, world, shuffle
+        self.rank, self.world, self._shuffle = rank, world, shuffle
         self.epoch = 0
         self.start = 0
         """First step of the epoch that is still to come."""
@@ -45,7 +45,7 @@ class EpochOrder(Sampler[int]):
     @property
     def steps(self) -> int:
         """Steps of a whole epoch."""
-        return self._length // (self.batch * self._world)
+        return self._length // (self.batch * self.world)
 
     def __len__(self) -> int:
         """Samples of the rest of the epoch."""
@@ -56,9 +56,9 @@ class EpochOrder(Sampler[int]):
         everything = np.arange(self._length)
         if self._shuffle:
             everything = keyed(self._seed, self.epoch, 1).permutation(self._length)
-        whole = self.batch * self._world
+        whole = self.batch * self.world
         for step in range(self.start, self.steps):
-            first = step * whole + self._rank * self.batch
+            first = step * whole + self.rank * self.batch
             yield from (int(index) for index in everything[first : first + self.batch])
 
 

@@ -42,9 +42,12 @@ class Trainer(ABC):
     def step(self, batch: Any, phases: StepPhases) -> dict[str, Tensor]:
         """Train on one batch of the loader; returns losses without waiting for the device."""
 
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - most workloads have nothing to do
+        """Set what depends on the epoch, such as the learning rate."""
+
     @abstractmethod
     def end_epoch(self) -> dict[str, float]:
-        """Measure on the held-out part, and adapt what depends on it; the same in every process."""
+        """Measure on the held-out part, and adapt what depends on it; alike in every process. Empty: no such part."""
 
     def sample(self, path: Path) -> bool:
         """Write a sheet of results; False where the workload has none."""
