@@ -8,7 +8,6 @@
 #include "cpu/image/pixel_math.h"
 
 #if defined(__CUDACC__)
-#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #endif
 
@@ -78,33 +77,23 @@ PERFMODEL_HD Quad load_quad(const std::uint8_t* at, const std::uint8_t* begin, c
 #endif
         return result;
     }
-    for (int i = 0; i < 16; ++i) {  // the indices are constants once unrolled
-        const std::uint8_t* byte = at + i;
-        if (byte >= begin && byte < end) {
-            const auto value = static_cast<std::uint32_t>(*byte) << (8 * (i % 4));
-            if (i / 4 == 0) result.word[0] |= value;
-            if (i / 4 == 1) result.word[1] |= value;
-            if (i / 4 == 2) result.word[2] |= value;
-            if (i / 4 == 3) result.word[3] |= value;
+    PERFMODEL_UNROLL
+    for (int w = 0; w < 4; ++w) {
+        PERFMODEL_ROLL
+        for (int i = 0; i < 4; ++i) {
+            const std::uint8_t* byte = at + 4 * w + i;
+            if (byte >= begin && byte < end) result.word[w] |= static_cast<std::uint32_t>(*byte) << (8 * i);
         }
     }
     return result;
 }
 
-// Bits of half precision and of bfloat16, rounded to nearest even.
+// Bits of half precision and of bfloat16, rounded to nearest even, and of single precision.
 PERFMODEL_HD std::uint32_t half_of(float value) {
 #if defined(__CUDA_ARCH__)
     return __half_as_ushort(__float2half_rn(value));
 #else
     return cpu::image::half_bits(value);
-#endif
-}
-
-PERFMODEL_HD std::uint32_t bfloat_of(float value) {
-#if defined(__CUDA_ARCH__)
-    return __bfloat16_as_ushort(__float2bfloat16_rn(value));
-#else
-    return cpu::image::bfloat_bits(value);
 #endif
 }
 
@@ -116,6 +105,13 @@ PERFMODEL_HD std::uint32_t float_bits(float value) {
     std::memcpy(&bits, &value, sizeof bits);
     return bits;
 #endif
+}
+
+// As cpu::image::bfloat_bits; older toolkits have it for newer GPUs only.
+PERFMODEL_HD std::uint32_t bfloat_of(float value) {
+    const std::uint32_t bits = float_bits(value);
+    if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return (bits >> 16) | 0x40U;
+    return (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
 }
 
 // Adds the values of all threads of a warp to a total in device memory. To be called by all of them.

@@ -136,6 +136,7 @@ struct Tile {
         if (image.staged == 0) return;
         const int quads = image.x.pairs / 2;
         const std::uint32_t* weights = batch.weights + image.x.weights;
+        PERFMODEL_ROLL
         for (int i = thread; i < quads * kColumns; i += kThreads) {
             const int column = smaller(i % kColumns, at.columns - 1);
             const std::uint32_t* two =
@@ -192,6 +193,7 @@ struct Tile {
     PERFMODEL_HD void load(int thread, int row) const {
         const int groups = place().groups;
         const int count = chunk_rows(row) * groups;
+        PERFMODEL_ROLL
         for (int i = thread; i < count; i += kThreads) {
             const int r = i / groups;
             const int group = i - r * groups;
@@ -207,6 +209,7 @@ struct Tile {
     PERFMODEL_HD void make_grey(int thread, int row) const {
         const int pixels = place().pixels;
         const int count = chunk_rows(row) * pixels;
+        PERFMODEL_ROLL
         for (int i = thread; i < count; i += kThreads) {
             const int r = i / pixels;
             const int pixel = place().first_pixel + i - r * pixels;
@@ -233,6 +236,7 @@ struct Tile {
             sums[p] = half_unit(image.x.shift);
         }
         const int quads = image.x.pairs / 2;
+        PERFMODEL_UNROLL_TWICE
         for (int q = 0; q < quads; ++q) {
             const Pair weights = column_weights()[q * kColumns + x];
             PERFMODEL_UNROLL
@@ -255,6 +259,7 @@ struct Tile {
         const std::uint32_t* weights =
             batch.weights + image.x.weights + column * static_cast<std::size_t>(image.x.pairs);
         std::int32_t sums[3] = {half_unit(image.x.shift), half_unit(image.x.shift), half_unit(image.x.shift)};
+        PERFMODEL_ROLL
         for (int i = 0; i < 2 * image.x.pairs; ++i) {
             const std::uint8_t* pixel = bytes + smaller(begins()[x] + i, image.width - 1) * image.planes;
             const std::int32_t weight = signed_half(weights[i / 2], i % 2);
@@ -277,6 +282,7 @@ struct Tile {
     PERFMODEL_HD void across(int thread, int row) const {
         const int x = thread % kColumns;
         const int rows = chunk_rows(row);
+        PERFMODEL_ROLL
         for (int r = thread / kColumns; r < rows; r += kThreads / kColumns) {
             if (image.staged == 0)
                 resize_in_place(row, r, x);
@@ -307,6 +313,7 @@ struct Tile {
                 batch.weights + image.y.weights +
                 static_cast<std::size_t>(y) * static_cast<std::size_t>(image.y.pairs);
             const int end = smaller(rows / 2, begin + image.y.pairs);
+            PERFMODEL_ROLL
             for (int q = larger(0, begin); q < end; ++q) {
                 const std::uint32_t weight = weights[q - begin];
                 PERFMODEL_UNROLL
