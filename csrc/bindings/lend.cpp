@@ -98,6 +98,13 @@ void expect_plain_loan(const Lent& lent, const py::object& dl_device, const py::
         throw BufferUseError("this memory is lent on the device that it is on, no other");
 }
 
+void expect_room(const BufferView& view, const Lent& lent) {
+    PERFMODEL_EXPECTS(
+        view.contiguous() && view.shape == lent.shape && element_size(view.type) == element_size(lent.type),
+        "the buffer must be contiguous, of shape " + shape_text(lent.shape) + " and elements of " +
+            std::to_string(element_size(lent.type)) + " bytes");
+}
+
 py::tuple shape_tuple(const std::vector<std::int64_t>& shape) {
     py::tuple result(shape.size());
     for (std::size_t i = 0; i < shape.size(); ++i) result[i] = shape[i];

@@ -28,6 +28,9 @@ pybind11::capsule lend_by_dlpack(const Lent& lent, const pybind11::object& max_v
 // Throws BufferUseError where a consumer asks for a copy or for another device.
 void expect_plain_loan(const Lent& lent, const pybind11::object& dl_device, const pybind11::object& copy);
 
+// Throws PreconditionError unless `view` is contiguous and has the loan's shape and size of elements.
+void expect_room(const BufferView& view, const Lent& lent);
+
 // Shape and device as Python has them.
 pybind11::tuple shape_tuple(const std::vector<std::int64_t>& shape);
 pybind11::tuple device_tuple(dlpack::Device device);

@@ -1,5 +1,6 @@
 #include "bindings/lend_device.h"
 
+#include "bindings/borrow.h"
 #include "bindings/lend.h"
 #include "common/error.h"
 #include "cuda/preprocessor.h"
@@ -97,6 +98,18 @@ void wait_on(const DeviceBatch& batch, std::int64_t stream) {
     batch.output->lend(stream_of(stream));
 }
 
+// Copies the batch to host memory and waits for it.
+void copy_to(const DeviceBatch& batch, py::handle out) {
+    const std::shared_ptr<Borrowed> target = borrow(out, true);
+    expect_room(target->view(), lent_of(batch));
+    const py::gil_scoped_release release;
+    const cuda::DeviceGuard guard(batch.outputs->device());
+    const cudaStream_t stream = batch.outputs->stream().get();
+    PERFMODEL_CUDA_CALL(cudaMemcpyAsync(target->view().data, batch.output->data(), target->view().nbytes(),
+                                        cudaMemcpyDeviceToHost, stream));
+    PERFMODEL_CUDA_CALL(cudaStreamSynchronize(stream));
+}
+
 // A tensor taken out of its capsule; given back once, under Python's lock.
 std::shared_ptr<void> own(dlpack::ManagedTensor* managed) {
     return {managed, [](dlpack::ManagedTensor* back) {
@@ -142,6 +155,8 @@ void register_device_batch(py::module_& module) {
             "wait", [](const DeviceBatch& batch) { batch.output->ready.synchronize(); },
             py::call_guard<py::gil_scoped_release>(), "Wait until the batch is there.")
         .def("wait_on", &wait_on, py::arg("stream"), "Make a stream wait until the batch is there.")
+        .def("copy_to", &copy_to, py::arg("out"),
+             "Copy into a host buffer of the same shape and element size.")
         .def("times", &times, "Seconds of its copies and of its kernel, and the bytes of the kernel.")
         .def("__dlpack__", &dlpack, py::kw_only(), py::arg("stream") = py::none(),
              py::arg("max_version") = py::none(), py::arg("dl_device") = py::none(),

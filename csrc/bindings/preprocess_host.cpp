@@ -1,5 +1,6 @@
 // The GPU's preprocessing, step by step on the host: for tests where there is no GPU, and to compare with.
 #include <cstddef>
+#include <cstring>
 #include <memory>
 
 #include "bindings/image_arguments.h"
@@ -70,6 +71,14 @@ HostBatch run(const py::sequence& images, const py::buffer& plan, const OutputAr
 void register_preprocess_on_host(py::module_& module) {
     py::class_<HostBatch>(module, "HostBatch", "A batch of images in host memory, lent by DLPack.")
         .def_property_readonly("shape", [](const HostBatch& batch) { return shape_tuple(batch.lent.shape); })
+        .def(
+            "copy_to",
+            [](const HostBatch& batch, py::handle out) {
+                const std::shared_ptr<Borrowed> target = borrow(out, true);
+                expect_room(target->view(), batch.lent);
+                std::memcpy(target->view().data, batch.lent.data, target->view().nbytes());
+            },
+            py::arg("out"), "Copy into a buffer of the same shape and element size.")
         .def_property_readonly("dtype", [](const HostBatch& batch) { return element_name(batch.lent.type); })
         .def(
             "__dlpack__",
