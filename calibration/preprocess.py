@@ -1,9 +1,8 @@
 """``python -m perfmodel.calibration.preprocess``: check the preprocessing kernel against the host, and time it.
 
 The check compares bits with the host's version of the same steps. The benchmark gives the kernel's bytes a second from
-device memory as a share of what a plain copy reaches on the same GPU; its bytes are the pixels that the crops need, each
-once, and the outputs. Without a GPU (``--device cpu --dry-run``) both run the host's version, to
-try the path.
+device memory as a share of what a plain copy reaches on the same GPU; its bytes are the pixels that the crops need,
+each once, and the outputs. Without a GPU (``--device cpu --dry-run``) both run the host's version, to try the path.
 """
 
 from __future__ import annotations

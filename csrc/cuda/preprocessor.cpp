@@ -4,12 +4,16 @@
 #include <utility>
 
 #include "common/error.h"
+#include "cpu/image/stages.h"
 #include "cuda/device.h"
 #include "cuda/preprocess_kernel.h"
 
 namespace perfmodel::cuda {
 
 namespace {
+
+using cpu::image::DeviceRange;
+using cpu::image::DeviceWork;
 
 constexpr int kMostSlots = 64;
 
@@ -29,6 +33,65 @@ void point_counters(unsigned long long* counters, std::size_t images, preprocess
     task.finished = reinterpret_cast<std::uint32_t*>(counters + images);
     task.next = reinterpret_cast<std::uint32_t*>(counters + images + (images + 1) / 2);
 }
+
+std::size_t line_up(std::size_t bytes) {
+    return (bytes + 255) / 256 * 256;
+}
+
+// Copies of a batch's pixels in device memory, each with outputs of its own, for timing the kernel.
+class KernelPass {
+  public:
+    KernelPass(const preprocess::Batch& batch, const preprocess::BatchTask& task, const std::uint8_t* pixels,
+               std::size_t copies, cudaStream_t stream)
+        : batch_(batch),
+          task_(task),
+          copies_(copies),
+          in_bytes_(line_up(static_cast<std::size_t>(task.pixel_bytes))),
+          out_bytes_(line_up(batch.out_bytes)),
+          words_(counter_words(batch.images.size())),
+          blocks_(resident_blocks(batch.columns, batch.shared_bytes)),
+          stream_(stream),
+          in_(copies * in_bytes_),
+          out_(copies * out_bytes_),
+          counters_(copies * words_) {
+        for (std::size_t i = 0; i < copies; ++i)
+            PERFMODEL_CUDA_CALL(cudaMemcpyAsync(in_.get() + i * in_bytes_, pixels,
+                                                static_cast<std::size_t>(task.pixel_bytes),
+                                                cudaMemcpyHostToDevice, stream));
+    }
+
+    // Launches the kernel once for each copy; seconds of one launch.
+    double run() const {
+        PERFMODEL_CUDA_CALL(
+            cudaMemsetAsync(counters_.get(), 0, counters_.size() * sizeof(*counters_.get()), stream_));
+        const Event begin;
+        const Event end;
+        begin.record(stream_);
+        for (std::size_t i = 0; i < copies_; ++i) {
+            preprocess::BatchTask task = task_;
+            point_counters(counters_.get() + i * words_, batch_.images.size(), task);
+            task.pixels = in_.get() + i * in_bytes_;
+            task.out = reinterpret_cast<std::uint8_t*>(out_.get() + i * out_bytes_);
+            launch_preprocess(task, batch_.columns, batch_.shared_bytes, blocks_, stream_);
+        }
+        end.record(stream_);
+        end.synchronize();
+        return end.seconds_since(begin) / static_cast<double>(copies_);
+    }
+
+  private:
+    const preprocess::Batch& batch_;
+    preprocess::BatchTask task_;
+    std::size_t copies_;
+    std::size_t in_bytes_;
+    std::size_t out_bytes_;
+    std::size_t words_;
+    int blocks_;
+    cudaStream_t stream_;
+    DeviceArray<std::uint8_t> in_;
+    DeviceArray<std::byte> out_;
+    DeviceArray<unsigned long long> counters_;
+};
 
 }  // namespace
 
@@ -115,6 +178,19 @@ DeviceBatch Preprocessor::start(const preprocess::Batch& batch, const cpu::image
     return result;
 }
 
+// Queues description and kernel of a batch whose pixels are, or will be, at that address.
+DeviceBatch Preprocessor::queue(const preprocess::Batch& batch, const Pixels& pixels,
+                                const std::uint8_t* address, const DeviceBatch& result, Slot& slot) {
+    const preprocess::BatchTask task = send(batch, slot);
+    result.output->copied.record(stream());
+    slot.done.record(stream());
+    const DeviceRange range(DeviceWork::kernel);
+    launch(batch, task, address, pixels.bytes, result.output->data());
+    result.output->ready.record(stream());
+    slot.done.record(stream());
+    return result;
+}
+
 DeviceBatch Preprocessor::submit(const Pixels& pixels, const cpu::image::SamplePlan* plans,
                                  const cpu::image::Target& target, int columns) {
     const DeviceGuard guard(device());
@@ -122,14 +198,13 @@ DeviceBatch Preprocessor::submit(const Pixels& pixels, const cpu::image::SampleP
     const preprocess::Batch batch = make_batch(pixels, plans, target, columns);
     const DeviceBatch result = start(batch, target);
     std::uint8_t* to = pixels_.reserve(std::max<std::size_t>(pixels.bytes, 1));
-    PERFMODEL_CUDA_CALL(
-        cudaMemcpyAsync(to, slot.pixels.reserve(1), pixels.staged, cudaMemcpyHostToDevice, stream()));
-    const preprocess::BatchTask task = send(batch, slot);
-    result.output->copied.record(stream());
-    launch(batch, task, to, pixels.bytes, result.output->data());
-    result.output->ready.record(stream());
-    slot.done.record(stream());
-    return result;
+    {
+        const DeviceRange range(DeviceWork::copy);
+        PERFMODEL_CUDA_CALL(
+            cudaMemcpyAsync(to, slot.pixels.reserve(1), pixels.staged, cudaMemcpyHostToDevice, stream()));
+        slot.done.record(stream());  // also where what follows fails
+    }
+    return queue(batch, pixels, to, result, slot);
 }
 
 DeviceBatch Preprocessor::submit_device(const Pixels& pixels, const std::uint8_t* address,
@@ -140,13 +215,7 @@ DeviceBatch Preprocessor::submit_device(const Pixels& pixels, const std::uint8_t
     Slot& slot = staged_slot();
     slot.held = std::move(held);
     const preprocess::Batch batch = make_batch(pixels, plans, target, columns);
-    const DeviceBatch result = start(batch, target);
-    const preprocess::BatchTask task = send(batch, slot);
-    result.output->copied.record(stream());
-    launch(batch, task, address, pixels.bytes, result.output->data());
-    result.output->ready.record(stream());
-    slot.done.record(stream());
-    return result;
+    return queue(batch, pixels, address, start(batch, target), slot);
 }
 
 KernelTimes Preprocessor::time(const Pixels& pixels, const cpu::image::SamplePlan* plans,
@@ -157,38 +226,12 @@ KernelTimes Preprocessor::time(const Pixels& pixels, const cpu::image::SamplePla
     Slot& slot = staged_slot();
     const preprocess::Batch batch = make_batch(pixels, plans, target, columns);
     preprocess::BatchTask task = send(batch, slot);
-    const auto number = static_cast<std::size_t>(copies);
-    const std::size_t in_bytes = (pixels.bytes + 255) / 256 * 256;
-    const std::size_t out_bytes = (batch.out_bytes + 255) / 256 * 256;
-    const std::size_t words = counter_words(batch.images.size());
-    const DeviceArray<std::uint8_t> in(number * in_bytes);
-    const DeviceArray<std::byte> out(number * out_bytes);
-    const DeviceArray<unsigned long long> counters(number * words);
-    const int blocks = resident_blocks(batch.columns, batch.shared_bytes);
     task.kept = kept_.reserve(std::max<std::size_t>(batch.kept_words, 1));
     task.pixel_bytes = pixels.bytes;
-    for (std::size_t i = 0; i < number; ++i)
-        PERFMODEL_CUDA_CALL(cudaMemcpyAsync(in.get() + i * in_bytes, slot.pixels.reserve(1), pixels.bytes,
-                                            cudaMemcpyHostToDevice, stream()));
-    const auto pass = [&] {
-        PERFMODEL_CUDA_CALL(
-            cudaMemsetAsync(counters.get(), 0, number * words * sizeof(*counters.get()), stream()));
-        const Event begin;
-        const Event end;
-        begin.record(stream());
-        for (std::size_t i = 0; i < number; ++i) {
-            point_counters(counters.get() + i * words, batch.images.size(), task);
-            task.pixels = in.get() + i * in_bytes;
-            task.out = reinterpret_cast<std::uint8_t*>(out.get() + i * out_bytes);
-            launch_preprocess(task, batch.columns, batch.shared_bytes, blocks, stream());
-        }
-        end.record(stream());
-        end.synchronize();
-        return end.seconds_since(begin) / copies;
-    };
+    const KernelPass pass(batch, task, slot.pixels.reserve(1), static_cast<std::size_t>(copies), stream());
     KernelTimes times{batch.read_bytes, batch.out_bytes, {}};
-    static_cast<void>(pass());
-    for (int i = 0; i < repeats; ++i) times.seconds.push_back(pass());
+    static_cast<void>(pass.run());
+    for (int i = 0; i < repeats; ++i) times.seconds.push_back(pass.run());
     return times;
 }
 

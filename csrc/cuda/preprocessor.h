@@ -86,6 +86,8 @@ class Preprocessor {
     void launch(const preprocess::Batch& batch, preprocess::BatchTask task, const std::uint8_t* pixels,
                 std::size_t pixel_bytes, std::byte* out);
     DeviceBatch start(const preprocess::Batch& batch, const cpu::image::Target& target);
+    DeviceBatch queue(const preprocess::Batch& batch, const Pixels& pixels, const std::uint8_t* address,
+                      const DeviceBatch& result, Slot& slot);
     Slot& staged_slot();
 
     std::shared_ptr<Outputs> outputs_;

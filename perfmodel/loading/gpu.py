@@ -57,7 +57,7 @@ def open_preprocessor(
         When an argument is out of its range, or nvJPEG is asked for and not there.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    libraries = nvjpeg_libraries()
-    return native.cuda().ImagePreprocessor(
-        device, threads=threads or cores, slots=slots, decoder=decoder, nvjpeg=libraries
+    preprocessor: ImagePreprocessor = native.cuda().ImagePreprocessor(
+        device, threads=threads or cores, slots=slots, decoder=decoder, nvjpeg=nvjpeg_libraries()
     )
+    return preprocessor
