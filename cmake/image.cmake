@@ -29,14 +29,15 @@ add_library(perfmodel_image STATIC
   csrc/cpu/image/jitter.cpp
   csrc/cpu/image/jpeg_segments.cpp
   csrc/cpu/image/kernels.cpp
-  csrc/cpu/image/kernels_neon.cpp
   csrc/cpu/image/kernels_scalar.cpp
   csrc/cpu/image/limit.cpp
   csrc/cpu/image/paeth_avx2.cpp
   csrc/cpu/image/pixels_avx2.cpp
+  csrc/cpu/image/pixels_neon.cpp
   csrc/cpu/image/pool.cpp
   csrc/cpu/image/resample_avx2.cpp
   csrc/cpu/image/resample_avx512.cpp
+  csrc/cpu/image/resample_neon.cpp
   csrc/cpu/image/resampler.cpp
   csrc/cpu/image/sample.cpp
   csrc/cpu/image/source.cpp
@@ -44,6 +45,7 @@ add_library(perfmodel_image STATIC
   csrc/cpu/image/tap_cache.cpp
   csrc/cpu/image/taps.cpp
   csrc/cpu/image/unfilter_avx2.cpp
+  csrc/cpu/image/unfilter_neon.cpp
   csrc/cpu/image/write.cpp)
 target_link_libraries(perfmodel_image PUBLIC perfmodel_cpu)
 # Without contraction every instruction set rounds alike.

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/errors.h"
+#include "bindings/gil.h"
 #include "bindings/preprocess.h"
 #include "common/error.h"
 #include "cuda/check.h"
@@ -73,6 +74,7 @@ PYBIND11_MODULE(_cuda, module) {
     module.attr("__version__") = PERFMODEL_VERSION;
     module.attr("architectures") = PERFMODEL_CUDA_ARCHITECTURES;
     perfmodel::bindings::register_errors();
+    perfmodel::bindings::register_gil();
     register_cuda_errors();
     perfmodel::bindings::register_preprocess(module);
     module.def("driver_version", &perfmodel::cuda::driver_version,

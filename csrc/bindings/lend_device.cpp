@@ -1,6 +1,7 @@
 #include "bindings/lend_device.h"
 
 #include "bindings/borrow.h"
+#include "bindings/gil.h"
 #include "bindings/lend.h"
 #include "common/error.h"
 #include "cuda/preprocessor.h"
@@ -82,7 +83,7 @@ py::dict array_interface(const DeviceBatch& batch) {
 py::dict times(const DeviceBatch& batch) {
     const cuda::DeviceGuard guard(batch.outputs->device());
     {
-        const py::gil_scoped_release release;
+        const WithoutGil outside;
         batch.output->ready.synchronize();
     }
     py::dict result;
@@ -102,7 +103,7 @@ void wait_on(const DeviceBatch& batch, std::int64_t stream) {
 void copy_to(const DeviceBatch& batch, py::handle out) {
     const std::shared_ptr<Borrowed> target = borrow(out, true);
     expect_room(target->view(), lent_of(batch));
-    const py::gil_scoped_release release;
+    const WithoutGil outside;
     const cuda::DeviceGuard guard(batch.outputs->device());
     const cudaStream_t stream = batch.outputs->stream().get();
     PERFMODEL_CUDA_CALL(cudaMemcpyAsync(target->view().data, batch.output->data(), target->view().nbytes(),

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "bindings/gil.h"
 #include "bindings/image_arguments.h"
 #include "bindings/lend_device.h"
 #include "bindings/preprocess.h"
@@ -41,7 +42,7 @@ std::shared_ptr<Session> open_session(int device, int threads, int slots, const 
                       "decoder must be auto, cpu or nvjpeg, not '" + decoder + "'");
     auto session = std::make_shared<Session>();
     session->pool = std::make_unique<cpu::image::Pool>(threads);
-    const py::gil_scoped_release release;
+    const WithoutGil outside;
     session->preprocessor = cuda::Preprocessor::make(device, slots);
     session->why_not_nvjpeg = "the decoder is cpu";
     if (decoder == "cpu") return session;
@@ -59,15 +60,10 @@ std::shared_ptr<Session> open_session(int device, int threads, int slots, const 
 void close(Session& session) {
     std::shared_ptr<cpu::image::Crew> crew = session.pool->close();
     const std::unique_ptr<cuda::Preprocessor> preprocessor = std::move(session.preprocessor);
-    const py::gil_scoped_release release;
+    const WithoutGil outside;
     if (crew != nullptr) crew->stop();
     crew.reset();
     session.nvjpeg.reset();
-}
-
-bool signalled() {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
 }
 
 const SamplePlan* checked_plans(const py::buffer_info& info, std::size_t count, const Target& target) {
@@ -93,7 +89,7 @@ DeviceBatch run(Session& session, const py::sequence& images, const py::buffer& 
     const py::buffer_info plans = read_image_plan(plan, lent.sizes.size());
     const SamplePlan* records = checked_plans(plans, lent.sizes.size(), target);
     cuda::Preprocessor& preprocessor = session.get();
-    const py::gil_scoped_release release;
+    const WithoutGil outside;
     const std::lock_guard lock(preprocessor.mutex());
     const preprocess::Packing packing = stage_images(preprocessor, lent);
     return preprocessor.submit({packing.images, packing.bytes, packing.bytes}, records, target, columns);
@@ -125,7 +121,7 @@ DeviceBatch run_packed(Session& session, const py::object& pixels, const std::ve
                           "image " + std::to_string(i) + " lies outside of the buffer");
         images.push_back(image);
     }
-    const py::gil_scoped_release release;
+    const WithoutGil outside;
     const std::lock_guard lock(preprocessor.mutex());
     return preprocessor.submit_device({images, lent.bytes, 0}, lent.data, lent.owner, records, target,
                                       columns);
@@ -143,9 +139,9 @@ py::tuple load(Session& session, const py::sequence& sources, const py::buffer& 
     cuda::LoadedBatch loaded;
     bool finished = false;
     {
-        const cpu::image::Interrupted interrupted = signalled;
+        WithoutGil outside;
+        const cpu::image::Interrupted interrupted = [&outside] { return outside.signalled(); };
         const preprocess::DecodeJob job{lent.list, records, target, interrupted};
-        const py::gil_scoped_release release;
         const std::lock_guard lock(preprocessor.mutex());
         finished = cuda::load_images(preprocessor, *crew, session.nvjpeg.get(), job, columns, loaded);
     }
@@ -162,7 +158,7 @@ py::tuple time(Session& session, const py::sequence& images, const py::buffer& p
     cuda::Preprocessor& preprocessor = session.get();
     cuda::KernelTimes times;
     {
-        const py::gil_scoped_release release;
+        const WithoutGil outside;
         const std::lock_guard lock(preprocessor.mutex());
         const preprocess::Packing packing = stage_images(preprocessor, lent);
         times = preprocessor.time({packing.images, packing.bytes, packing.bytes}, records, target, columns,

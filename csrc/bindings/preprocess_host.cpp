@@ -3,6 +3,7 @@
 #include <cstring>
 #include <memory>
 
+#include "bindings/gil.h"
 #include "bindings/image_arguments.h"
 #include "bindings/preprocess.h"
 #include "bindings/preprocess_arguments.h"
@@ -47,7 +48,7 @@ HostBatch run(const py::sequence& images, const py::buffer& plan, const OutputAr
     cpu::image::check_plans(records, count, target);
     HostBatch result;
     {
-        const py::gil_scoped_release release;
+        const WithoutGil outside;
         const preprocess::Packing packing =
             preprocess::pack_images(lent.sizes, options.alignment, options.pad_rows, options.skew);
         preprocess::BatchMaker maker;
