@@ -252,7 +252,8 @@ std::size_t Batch::description_bytes() const {
 void Batch::write_description(std::byte* to) const {
     const auto add = [&to](const auto& values) {
         const std::size_t bytes = values.size() * sizeof(values[0]);
-        if (bytes > 0) std::memcpy(to, values.data(), bytes);
+        if (bytes == 0) return;
+        std::memcpy(to, values.data(), bytes);
         std::memset(to + bytes, 0, aligned(bytes) - bytes);
         to += aligned(bytes);
     };
