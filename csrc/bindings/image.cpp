@@ -5,6 +5,7 @@
 #include "bindings/image_arguments.h"
 #include "common/error.h"
 #include "cpu/image/batch.h"
+#include "cpu/image/limit.h"
 #include "cpu/image/pool.h"
 
 namespace py = pybind11;
@@ -110,6 +111,20 @@ py::dict formats() {
     return result;
 }
 
+double decode_seconds(py::handle encoded) {
+    const std::shared_ptr<Borrowed> lent = borrow(encoded, false);
+    const BufferView& view = lent->view();
+    PERFMODEL_EXPECTS(view.contiguous(), "the encoded image must be contiguous");
+    double seconds = 0.0;
+    image::Outcome outcome;
+    {
+        const py::gil_scoped_release release;
+        outcome = image::time_decoding({static_cast<const std::uint8_t*>(view.data), view.nbytes()}, seconds);
+    }
+    PERFMODEL_EXPECTS(outcome.ok(), outcome.reason);
+    return seconds;
+}
+
 }  // namespace
 
 void register_image(py::module_& module) {
@@ -135,6 +150,8 @@ void register_image(py::module_& module) {
         .def("stages", &stages, "Nanoseconds that threads spent in each stage, images, bytes.")
         .def("close", &close, "End the threads; the pool loads nothing more.");
     module.def("image_formats", &formats, "Formats that this build reads.");
+    module.def("decode_seconds", &decode_seconds, py::arg("encoded"),
+               "CPU time of decoding an image and nothing else, on this thread.");
     module.def("plan_dtype", &image_plan_dtype, "NumPy type of one sample's plan.");
 }
 

@@ -105,6 +105,10 @@ Outcome JpegDecoder::decode(const DecodeContext& context) {
     return outcome.ok() ? check_jpeg_end(state) : outcome;
 }
 
+Outcome JpegDecoder::decode_rgb() {
+    return decode_jpeg_rgb(*state_);
+}
+
 void JpegDecoder::close() {
     State& state = *state_;
     if (!state.open) return;

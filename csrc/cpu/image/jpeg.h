@@ -25,6 +25,9 @@ class JpegDecoder {
     // Decodes as far as the resampler, which has begun the image, needs. Throws std::bad_alloc.
     Outcome decode(const DecodeContext& context);
 
+    // Decodes the whole image to RGB and nothing else: what other loaders begin with. Throws std::bad_alloc.
+    Outcome decode_rgb();
+
     // Lets go of the file and of memory for it.
     void close();
 

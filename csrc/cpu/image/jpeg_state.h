@@ -45,6 +45,9 @@ Outcome decode_jpeg_planes(JpegDecoder::State& state, const DecodeContext& conte
 // Gives an image with 4 components to the resampler as red, green and blue.
 Outcome decode_jpeg_cmyk(JpegDecoder::State& state, const DecodeContext& context);
 
+// Decodes the whole image to RGB (four components: CMYK) in memory of the state.
+Outcome decode_jpeg_rgb(JpegDecoder::State& state);
+
 // After all that is needed was read: the end of the image has to be there as well.
 Outcome check_jpeg_end(JpegDecoder::State& state);
 

@@ -8,9 +8,11 @@ namespace perfmodel::cpu::image {
 
 const Kernels& image_kernels() {
     const char* name = active().name;
-    for (const Kernels* kernels : {avx512_image_kernels(), avx2_image_kernels(), neon_image_kernels()})
-        if (kernels != nullptr && std::strcmp(kernels->name, name) == 0) return *kernels;
-    return scalar_image_kernels();
+    const Kernels* chosen = nullptr;
+    if (std::strcmp(name, "avx512") == 0) chosen = avx512_image_kernels();
+    if (std::strcmp(name, "avx2") == 0) chosen = avx2_image_kernels();
+    if (std::strcmp(name, "neon") == 0) chosen = neon_image_kernels();
+    return chosen != nullptr ? *chosen : scalar_image_kernels();
 }
 
 }  // namespace perfmodel::cpu::image

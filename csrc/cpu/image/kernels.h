@@ -11,6 +11,7 @@ namespace perfmodel::cpu::image {
 
 constexpr int kRows = 16;            // rows that a horizontal pass takes together
 constexpr int kRowPairs = 8;         // the same in pairs
+constexpr int kGathered = 64;        // bytes that a pair of columns takes at most after gathering
 constexpr int kFraction = 6;         // bits of fraction between the passes
 constexpr std::size_t kSlack = 64;   // bytes that may be read, and written in outputs, behind a row
 constexpr int kLanes = 32;           // widths of rows in memory are multiples of this
@@ -23,8 +24,8 @@ using RowPair = std::int32_t;
 struct Kernels {
     const char* name;  // as in cpu/isa.h
 
-    // From 16 rows of bytes, columns 2 * first and following: for each pair of columns the 16 pairs of bytes.
-    // Writes up to 8 pairs of columns more than asked for.
+    // From 16 rows of bytes, columns 2 * first and following: for each pair of columns the 16 pairs of values,
+    // as this instruction set's horizontal pass wants them. Reads and writes up to 8 pairs of columns more.
     void (*gather)(const std::uint8_t* const* rows, int first, int pairs, std::uint8_t* out);
 
     // Horizontal pass over what `gather` gave from pair `first` on. Writes 8 row pairs of
@@ -65,7 +66,7 @@ struct Kernels {
 
 const Kernels& scalar_image_kernels();
 const Kernels* avx2_image_kernels();    // null where this build has none
-const Kernels* avx512_image_kernels();  // null where this build has none
+const Kernels* avx512_image_kernels();  // those of AVX2 on processors that lack the parts for bytes and words
 const Kernels* neon_image_kernels();    // null where this build has none
 
 // The kernels of the instruction set that cpu::active() chose.

@@ -249,6 +249,23 @@ Outcome PngDecoder::decode(const DecodeContext& context, bool grey) {
                                    : state_->decode_rows(context, grey);
 }
 
+Outcome PngDecoder::unfilter() {
+    State& state = *state_;
+    const Outcome outcome = state.inflate();
+    if (!outcome.ok()) return outcome;
+    std::uint8_t* data = state.inflated.get() + kSlack;
+    const PngInfo& info = state.info;
+    const Pass all = {0, 0, 1, 1};
+    for (int pass = 0; pass < (info.interlaced ? kPasses : 1); ++pass) {
+        PngRows rows = rows_of_pass(info, info.interlaced ? kAdam7[pass] : all);
+        rows.data = data;
+        for (int y = 0; y < rows.height; ++y)
+            if (!unfilter_row(state.kernels, info, rows, y, state.zeros.get() + kSlack)) return bad_filter(y);
+        data += rows.size();
+    }
+    return {};
+}
+
 void PngDecoder::trim(std::size_t most) {
     for (Buffer<std::uint8_t>* buffer :
          {&state_->joined, &state_->inflated, &state_->zeros, &state_->lines, &state_->whole})

@@ -27,6 +27,9 @@ class PngDecoder {
     // Gives red, green and blue, or grey, to the resampler, which has begun the image. Throws std::bad_alloc.
     Outcome decode(const DecodeContext& context, bool grey);
 
+    // Inflates the image and undoes its row filters, and nothing else. Throws std::bad_alloc.
+    Outcome unfilter();
+
     // Gives memory back beyond `most` bytes.
     void trim(std::size_t most);
 

@@ -33,7 +33,7 @@ void Resampler::begin(const Geometry& geometry, const PlaneSampling* planes, int
         plane.passed.reserve(rows * static_cast<std::size_t>(stride_));
         widest = std::max(widest, static_cast<std::size_t>(plane.columns.end - plane.columns.first));
     }
-    gathered_.reserve((widest + kRowPairs) * 2 * kRows);
+    gathered_.reserve((widest + kRowPairs) * kGathered);
     spare_.reserve(static_cast<std::size_t>(stride_));
     fine_.reserve(static_cast<std::size_t>(stride_) * kMostPlanes);
 }
