@@ -109,24 +109,41 @@ def read_sample(source: Source, *, count: int = SAMPLE, seed: int = 0) -> FileSa
     """
     chosen = _draw(source, count, seed)
     items = [files.item(number) for files, number in chosen]
+    try:
+        return sample_of(items, [files.size(number) for files, number in chosen])
+    except InputError:
+        where = ", ".join(files.where for files in source.parts.values())
+        raise InputError(
+            f"{where}: none of {len(items)} files is a readable image", "give a folder of JPEG or PNG files"
+        ) from None
+
+
+def sample_of(items: Sequence[Item], sizes: Sequence[int] | None = None) -> FileSample:
+    """Read the headers of some files, with their bytes where known.
+
+    Raises
+    ------
+    InputError
+        When none of them is a readable image.
+    """
     pool = make_pool(chosen_backend(), 1)
     try:
-        sizes = pool.sizes(items)[:, :2].astype(np.float64)
+        shapes = pool.sizes(items)[:, :2].astype(np.float64)
     finally:
         pool.close()
-    good = np.flatnonzero(sizes.prod(axis=1) > 0)
+    good = np.flatnonzero(shapes.prod(axis=1) > 0)
     if not good.size:
-        where = ", ".join(files.where for files in source.parts.values())
-        raise InputError(f"{where}: none of {len(items)} files is a readable image", "give a folder of JPEG or PNG")
+        raise InputError(f"none of {len(items)} files is a readable image", "give JPEG or PNG files")
     codings = [coding(_head(items[n])) for n in good]
-    mpx = sizes[good].prod(axis=1) / 1e6
+    stored = [os.path.getsize(one) if isinstance(one, str) else one[2] for one in items] if sizes is None else sizes
+    mpx = shapes[good].prod(axis=1) / 1e6
     return FileSample(
         kinds=tuple(kind for kind, _ in codings),
-        kb=np.array([chosen[n][0].size(chosen[n][1]) for n in good]) / 1e3,
+        kb=np.array([stored[n] for n in good]) / 1e3,
         mpx=mpx,
         coded_mpx=mpx * np.array([samples for _, samples in codings]),
-        height=sizes[good, 0],
-        width=sizes[good, 1],
+        height=shapes[good, 0],
+        width=shapes[good, 1],
         unreadable=len(items) - good.size,
     )
 
