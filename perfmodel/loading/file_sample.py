@@ -131,8 +131,8 @@ def sample_of(items: Sequence[Item], sizes: Sequence[int] | None = None) -> File
         shapes = pool.sizes(items)[:, :2].astype(np.float64)
     finally:
         pool.close()
-    good = np.flatnonzero(shapes.prod(axis=1) > 0)
-    if not good.size:
+    good = [int(n) for n in np.flatnonzero(shapes.prod(axis=1) > 0)]
+    if not good:
         raise InputError(f"none of {len(items)} files is a readable image", "give JPEG or PNG files")
     codings = [coding(_head(items[n])) for n in good]
     stored = [os.path.getsize(one) if isinstance(one, str) else one[2] for one in items] if sizes is None else sizes
@@ -144,7 +144,7 @@ def sample_of(items: Sequence[Item], sizes: Sequence[int] | None = None) -> File
         coded_mpx=mpx * np.array([samples for _, samples in codings]),
         height=shapes[good, 0],
         width=shapes[good, 1],
-        unreadable=len(items) - good.size,
+        unreadable=len(items) - len(good),
     )
 
 

@@ -98,7 +98,7 @@ class Pipeline:
 
 
 _PROGRESSIVE = 2.9
-"""Entropy decoding of progressive over baseline JPEG, where the host was not calibrated (as a calibration of Pillow 13 found)."""
+"""Entropy decoding of progressive over baseline JPEG, where it was not measured (a calibration of Pillow 13)."""
 
 
 # Entropy decoding is libjpeg-turbo's in all four pipelines. What remains of a pipeline's published total for the
