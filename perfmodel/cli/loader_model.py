@@ -94,7 +94,7 @@ def _lines(found: LoadingPrediction, why: str) -> list[str]:
         f"Files      {images.name}",
         f"           {mix}; mean {images.kb:.0f} KB, {images.mpx:.2f} Mpx, to {images.out_width} x {images.out_height}",
         f"Host       {host.name}, {host.cores} cores; {host.source}",
-        f"Loading    {pipeline.name}, {found.workers} {one}{'' if found.workers == 1 else 's'}, batches of {found.batch}",
+        f"Loading    {pipeline.name}, {found.workers} {one}{_s(found.workers)}, batches of {found.batch}",
         f"           {1e3 * found.loader.cost_s:.2f} ms of CPU a sample; {100 * found.loader.hit:.0f} % from the page"
         f" cache ({why})",
         f"Throughput {median:.0f} samples/s ({low:.0f} to {high:.0f}, 90 %); limited by {_TERM_TEXT[found.bound]}",
@@ -150,9 +150,12 @@ def _profile_lines(profile: HostProfile) -> list[str]:
         found = ", ".join(f"{workers:.0f}: {cores:.2f}" for workers, cores in points)
         lines.append(f"  {way:<8} worth cores {found}")
     f = profile.figures
-    lines.append(
-        f"  storage  {f['storage_mbs']:.0f} MB/s, {f['storage_iops']:.0f} reads/s; one reader {f['stream_mbs']:.0f} MB/s, "
-        f"{f['read_latency_ms']:.2f} ms a read"
-    )
+    every = f"{f['storage_mbs']:.0f} MB/s, {f['storage_iops']:.0f} reads/s"
+    lines.append(f"  storage  {every}; one reader {f['stream_mbs']:.0f} MB/s, {f['read_latency_ms']:.2f} ms a read")
     lines.append(f"  memory   {f['memory_gbs']:.0f} GB/s copying; page cache {f['cached_mbs'] / 1e3:.1f} GB/s")
     return lines
+
+
+def _s(count: int) -> str:
+    """Ending of a plural."""
+    return "" if count == 1 else "s"

@@ -147,31 +147,32 @@ def rate_sd(loader: LoaderModel) -> float:
 
 
 def advise_workers(loader: LoaderModel, *, batch: int, compute_s: float) -> WorkerAdvice:
-    """Return the fewest workers that keep up with 10 % to spare, leaving a core; without a step, the fastest number.
+    """Return the fewest workers that keep up with 10 % to spare, leaving a core; else the fewest of the fastest.
 
     Unlike `recommend_workers` this simulates: threads that wait for the last image of a batch count.
     """
-    most = max(1, min(loader.spec[2].cores - (1 if compute_s > 0 else 0), MAX_WORKERS))
-    counts = list(range(1, most + 1))
-    rates = np.array([_rate(loader, batch, count) for count in counts])
-    if compute_s > 0:
-        enough = np.flatnonzero(rates >= HEADROOM * batch / compute_s)
-        if enough.size:
-            count = counts[int(enough[0])]
-            return WorkerAdvice(
-                workers=count, enough=True, bound=loader.bound(count),
-                text=f"{_workers(loader, count)} keep{'s' if count == 1 else ''} up with the step, with 10 % to spare",
-            )  # fmt: skip
-    best = counts[int(np.flatnonzero(rates >= 0.98 * rates.max())[0])]
-    bound = loader.bound(best)
-    if compute_s > 0:
-        needed = batch / compute_s
-        text = (
-            f"no number of workers keeps up: {best} give {rates.max():.0f} of the {needed:.0f} samples/s it could use"
-        )
-    else:
-        text = f"{_workers(loader, best)}: more are hardly faster"
-    return WorkerAdvice(workers=best, enough=compute_s == 0, bound=bound, text=text)
+    cores = min(loader.spec[2].cores, MAX_WORKERS)
+    rates = np.array([_rate(loader, batch, count) for count in range(1, cores + 1)])
+    needed = batch / compute_s if compute_s > 0 else math.inf
+    spare = np.flatnonzero(rates[: max(1, cores - 1)] >= HEADROOM * needed)
+    if spare.size:
+        count = int(spare[0]) + 1
+        text = f"{_workers(loader, count)} keep{'s' if count == 1 else ''} up with the step, with 10 % to spare"
+    else:  # the GPU waits anyway: no core needs to be left for launching
+        count = int(np.flatnonzero(rates >= 0.98 * rates.max())[0]) + 1
+        text = _without_spare(loader, count, float(rates.max()), needed)
+    return WorkerAdvice(
+        workers=count, enough=bool(rates[count - 1] >= needed) or compute_s == 0, bound=loader.bound(count), text=text
+    )
+
+
+def _without_spare(loader: LoaderModel, count: int, rate: float, needed: float) -> str:
+    who = _workers(loader, count)
+    if math.isinf(needed):
+        return f"{who}: more are hardly faster"
+    if rate >= needed:
+        return f"{who} just keep up with the step: less than 10 % to spare"
+    return f"no number keeps up: {who} load {rate:.0f} of the {needed:.0f} samples/s that the step could use"
 
 
 def _workers(loader: LoaderModel, count: int) -> str:

@@ -148,7 +148,7 @@ def spdl(work: Work) -> Epoch:
     import spdl.io
     from spdl.pipeline import PipelineBuilder
 
-    size = spdl.io.get_video_filter_desc(scale_width=LOAD, scale_height=LOAD, scale_algo="bicubic", pix_fmt="rgb24")
+    size = f"scale=w={LOAD}:h={LOAD}:flags=bicubic,format=pix_fmts=rgb24"
 
     def load(paths: Sequence[str]) -> Any:
         rng = np.random.default_rng()

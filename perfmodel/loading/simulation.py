@@ -129,33 +129,30 @@ def in_turns(
     own_read_s, shared_read_s : float
         Reading a batch: what its worker waits, and what it takes of the storage, which one batch has at a time.
     """
-    n = work.size
-    ready, taken, waits = np.zeros(n), np.zeros(n), np.zeros(n)
-    stored = 0.0
-    asked = 0.0
-    for i in range(n):
-        start = max(
-            ready[i - workers] if i >= workers else 0.0, taken[i - workers * ahead] if i >= workers * ahead else 0.0
-        )
+    ready, taken, waits = [], [], []
+    stored = asked = 0.0
+    for i, one in enumerate(work.tolist()):
+        free = ready[i - workers] if i >= workers else 0.0
+        sent = taken[i - workers * ahead] if i >= workers * ahead else 0.0
+        start = max(free, sent)
         stored = max(stored, start) + shared_read_s
-        ready[i] = max(start + own_read_s, stored) + work[i]
-        taken[i] = max(asked, ready[i])
-        waits[i] = taken[i] - asked
+        ready.append(max(start + own_read_s, stored) + one)
+        taken.append(max(asked, ready[i]))
+        waits.append(taken[i] - asked)
         asked = taken[i] + consumer_s
-    return taken, waits
+    return np.array(taken), np.array(waits)
 
 
 def one_after_the_other(work: Floats, consumer_s: float, *, ahead: int) -> tuple[Floats, Floats]:
     """Return when batches are taken, and how long the consumer waited: one producer, `ahead` batches before."""
-    n = work.size
-    taken, waits = np.zeros(n), np.zeros(n)
+    taken, waits = [], []
     ready = asked = 0.0
-    for i in range(n):
-        ready = max(ready, taken[i - ahead] if i >= ahead else 0.0) + work[i]
-        taken[i] = max(asked, ready)
-        waits[i] = taken[i] - asked
+    for i, one in enumerate(work.tolist()):
+        ready = max(ready, taken[i - ahead] if i >= ahead else 0.0) + one
+        taken.append(max(asked, ready))
+        waits.append(taken[i] - asked)
         asked = taken[i] + consumer_s
-    return taken, waits
+    return np.array(taken), np.array(waits)
 
 
 def makespans(costs: Floats, threads: int) -> Floats:
