@@ -85,9 +85,7 @@ def make_files(images: ImageSet, count: int) -> list[bytes]:
         levels = [0.1 * step for step in range(31)]
         sizes = [len(encode(make_image(images.height, images.width, seed=0, noise=n), "PNG")) for n in levels[::5]]
         noise = float(np.interp(images.kb * 1000, sizes, levels[::5]))
-        return [
-            encode(make_image(images.height, images.width, seed=seed, noise=noise), "PNG") for seed in range(count)
-        ]
+        return [encode(make_image(images.height, images.width, seed=seed, noise=noise), "PNG") for seed in range(count)]
     pictures = [make_image(images.height, images.width, seed=seed, noise=3.0) for seed in range(count)]
     qualities = range(50, 97)
     sizes = [len(encode(pictures[0], "JPEG", quality=quality)) for quality in qualities]

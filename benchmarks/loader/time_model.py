@@ -3,8 +3,8 @@
 The host is calibrated first (`perfmodel loader calibrate`). Then other images are loaded by Pillow in torch's
 DataLoader with 0, 1 and 2 workers and by this package's loader with 1 and 2 threads: other sizes, qualities, chroma
 subsampling, PNG, a mix, photographs; on one core, under a CPU quota, from cold and throttled storage (the last three
-need Linux control groups and root). Every case is measured in each round; medians are compared with predictions that
-see nothing but headers. Run it on a machine without other work, or as root, where measuring goes first:
+need Linux control groups, version 1, and root; as root what is measured also goes before other work). Every case is
+measured in each round; medians are compared with predictions that see nothing but headers:
 
     python benchmarks/loader/time_model.py --output benchmarks/results/loader_time_model.json
 """
@@ -40,7 +40,9 @@ from perfmodel.loading.pictures import encode, make_picture, write_pictures
 from perfmodel.loading.simulation import simulate
 
 BATCH = 16
-SECONDS = 1.6
+SECONDS = 1.2
+_FIRST_SHARES = 262144
+"""Weight of what is measured, over 1024 of each other session: other work hardly takes part."""
 LOADERS = (("pil", 0), ("pil", 1), ("pil", 2), ("native", 1), ("native", 2))
 JPEG = "JPEG"
 
@@ -242,10 +244,13 @@ def confined(condition: Condition) -> Iterator[None]:
     if condition.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: condition.cores])
     groups: list[Path] = []
+    values = {"cpu.shares": str(_FIRST_SHARES)}
     if condition.quota:
-        groups.append(
-            _group("cpu", {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": str(int(20000 * condition.quota))})
-        )
+        values |= {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": str(int(20000 * condition.quota))}
+    if os.access("/sys/fs/cgroup/cpu", os.W_OK) and os.geteuid() == 0:
+        groups.append(_group("cpu", values))
+    elif condition.quota:
+        raise SystemExit("a CPU quota needs control groups (version 1) and root")
     if condition.read_mbs or condition.read_iops:
         device = os.stat(tempfile.gettempdir()).st_dev
         name = f"{os.major(device)}:{os.minor(device)}"
@@ -260,6 +265,8 @@ def confined(condition: Condition) -> Iterator[None]:
     finally:
         for group in groups:
             (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+            with suppress(OSError):  # workers of the DataLoader may still be in it: the parent removes it
+                group.rmdir()
 
 
 def _group(controller: str, values: dict[str, str]) -> Path:
@@ -273,11 +280,9 @@ def _group(controller: str, values: dict[str, str]) -> Path:
 
 
 def run_child(ask: dict[str, Any]) -> list[dict[str, Any]]:
-    """Measure in a process of its own, which goes before others where that is permitted."""
+    """Measure in a process of its own."""
     command = [sys.executable, __file__, "--child"]
-    done = subprocess.run(
-        command, input=json.dumps(ask), capture_output=True, text=True, check=False, timeout=600, preexec_fn=_first
-    )
+    done = subprocess.run(command, input=json.dumps(ask), capture_output=True, text=True, check=False, timeout=600)
     for controller in ("cpu", "blkio"):
         for group in Path("/sys/fs/cgroup", controller).glob("perfmodel-*"):
             with suppress(OSError):
@@ -286,11 +291,6 @@ def run_child(ask: dict[str, Any]) -> list[dict[str, Any]]:
         raise SystemExit(done.stderr[-2000:])
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
-
-
-def _first() -> None:
-    with suppress(PermissionError):
-        os.nice(-20)
 
 
 def predicted_model(profile: HostProfile, condition: Condition, folder: Path, pipeline: str) -> LoaderModel:
@@ -440,13 +440,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.dump(measure(json.load(sys.stdin)), sys.stdout)
         return 0
     load, ticks = os.getloadavg()[0], busy_ticks()
-    profile = HostProfile.load(options.profile) if options.profile else calibrate()
+    with confined(CONDITIONS[0]):
+        profile = HostProfile.load(options.profile) if options.profile else calibrate()
     with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as folder:
         root = Path(folder)
         (root / "cold").mkdir()
         (root / "own").mkdir()
         folders = make_sets(root)
-        simple = baselines(root / "own")
+        with confined(CONDITIONS[0]):
+            simple = baselines(root / "own")
         rows = compare(profile, folders, simple, options.rounds)
         swept = sweep(profile, folders, options.rounds)
     document = {

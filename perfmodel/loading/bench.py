@@ -21,6 +21,8 @@ from perfmodel.loading.files import FolderFiles
 
 PIL, NATIVE = "PIL DataLoader", "native"
 LIMIT = "limit:"
+#: Processor time is counted in ticks; less than one is taken as one.
+_TICK_S = 0.01
 #: Largest mean, 99.9 % and maximum difference from Pillow (of 255) that count as the same output.
 SAME = {"jpeg": (0.5, 2.5, 24.0), "png": (0.4, 4.0, 4.0)}
 
@@ -194,6 +196,9 @@ def _rows(taken: dict[str, list[dict[str, float]]], pixels: dict[str, Any], name
     limits = [option for option in taken if option.startswith(LIMIT)]
     limit = min(limits, key=lambda option: _median(taken[option], "cpu"), default=None)
     rows = []
+    for found in taken.values():
+        for one in found:
+            one["cpu"] = max(one["cpu"], _TICK_S)
     for option, found in taken.items():
         over_pil = [b["wall"] / a["wall"] for a, b in zip(found, taken.get(PIL, []), strict=False)]
         over_cpu = [b["cpu"] / a["cpu"] for a, b in zip(found, taken.get(PIL, []), strict=False)]
