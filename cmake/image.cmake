@@ -32,6 +32,7 @@ add_library(perfmodel_image STATIC
   csrc/cpu/image/kernels_neon.cpp
   csrc/cpu/image/kernels_scalar.cpp
   csrc/cpu/image/limit.cpp
+  csrc/cpu/image/paeth_avx2.cpp
   csrc/cpu/image/pixels_avx2.cpp
   csrc/cpu/image/pool.cpp
   csrc/cpu/image/resample_avx2.cpp

@@ -3,6 +3,7 @@
 
 #include "bindings/borrow.h"
 #include "bindings/errors.h"
+#include "bindings/gil.h"
 #include "bindings/image.h"
 #include "bindings/products.h"
 #include "cpu/isa.h"
@@ -57,6 +58,7 @@ PYBIND11_MODULE(_cpu, module) {
     module.doc() = "Native CPU kernels: instruction-set dispatch, borrowed buffers, microbenchmarks.";
     module.attr("__version__") = PERFMODEL_VERSION;
     perfmodel::bindings::register_errors();
+    perfmodel::bindings::register_gil();
     perfmodel::bindings::register_borrow(module);
     perfmodel::bindings::register_products(module);
     perfmodel::bindings::register_image(module);

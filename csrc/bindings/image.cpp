@@ -2,6 +2,7 @@
 
 #include <pybind11/numpy.h>
 
+#include "bindings/gil.h"
 #include "bindings/image_arguments.h"
 #include "common/error.h"
 #include "cpu/image/batch.h"
@@ -15,12 +16,6 @@ namespace perfmodel::bindings {
 namespace {
 
 namespace image = cpu::image;
-
-// Whether a signal, such as that of Ctrl-C, raised an error, which is then set. Called without the GIL.
-bool signalled() {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-}
 
 py::array_t<std::int32_t> to_array(const std::vector<std::int32_t>& values, std::vector<py::ssize_t> shape) {
     py::array_t<std::int32_t> result(std::move(shape));
@@ -61,8 +56,9 @@ py::tuple load(image::Pool& pool, const py::sequence& sources, const py::buffer&
     image::BatchResult result;
     bool finished = false;
     {
-        const py::gil_scoped_release release;
-        finished = image::load_batch(*crew, lent.list, records, target, signalled, result);
+        WithoutGil outside;
+        finished = image::load_batch(
+            *crew, lent.list, records, target, [&outside] { return outside.signalled(); }, result);
     }
     if (!finished) throw py::error_already_set();
     py::list messages;
@@ -78,8 +74,8 @@ py::array_t<std::int32_t> sizes(image::Pool& pool, const py::sequence& sources) 
     std::vector<std::int32_t> found;
     bool finished = false;
     {
-        const py::gil_scoped_release release;
-        finished = image::read_sizes(*crew, lent.list, signalled, found);
+        WithoutGil outside;
+        finished = image::read_sizes(*crew, lent.list, [&outside] { return outside.signalled(); }, found);
     }
     if (!finished) throw py::error_already_set();
     return to_array(found, {static_cast<py::ssize_t>(lent.list.size()), 3});
@@ -99,7 +95,7 @@ py::dict stages(const image::Pool& pool) {
 
 void close(image::Pool& pool) {
     std::shared_ptr<image::Crew> crew = pool.close();
-    const py::gil_scoped_release release;
+    const WithoutGil outside;
     if (crew != nullptr) crew->stop();
     crew.reset();
 }
@@ -118,7 +114,7 @@ double decode_seconds(py::handle encoded) {
     double seconds = 0.0;
     image::Outcome outcome;
     {
-        const py::gil_scoped_release release;
+        const WithoutGil outside;
         outcome = image::time_decoding({static_cast<const std::uint8_t*>(view.data), view.nbytes()}, seconds);
     }
     PERFMODEL_EXPECTS(outcome.ok(), outcome.reason);

@@ -1,5 +1,6 @@
 #include "cpu/image/batch.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "common/error.h"
@@ -20,8 +21,13 @@ void check_plan(const SamplePlan& plan, const Target& target, const std::string&
     PERFMODEL_EXPECTS(plan.channels == target.channels, name + " has " + std::to_string(plan.channels) +
                                                             " channels, the output " +
                                                             std::to_string(target.channels));
-    for (const std::uint8_t step : plan.order)
-        PERFMODEL_EXPECTS(step < kJitterSteps, name + ": unknown step of colour jitter");
+    unsigned steps = 0;
+    for (const std::uint8_t step : plan.order) steps |= step < kJitterSteps ? 1U << step : 0U;
+    PERFMODEL_EXPECTS(steps == (1U << kJitterSteps) - 1U, name + ": order is no permutation of 0 to 3");
+    for (const float value : {plan.u, plan.v, plan.area, plan.ratio, plan.brightness, plan.contrast, plan.saturation,
+                              plan.hue, plan.cut_y, plan.cut_x, plan.cut_h, plan.cut_w})
+        PERFMODEL_EXPECTS(std::isfinite(value), name + " has a number that is not finite");
+    PERFMODEL_EXPECTS(std::fabs(plan.hue) <= 0.5F, name + ": hue must be within -0.5 and 0.5");
 }
 
 }  // namespace

@@ -9,14 +9,13 @@
 
 namespace perfmodel::cpu::image {
 
-constexpr int kRows = 16;            // rows that a horizontal pass takes together
-constexpr int kRowPairs = 8;         // the same in pairs
-constexpr int kGathered = 64;        // bytes that a pair of columns takes at most after gathering
-constexpr int kFraction = 6;         // bits of fraction between the passes
-constexpr std::size_t kSlack = 64;   // bytes that may be read, and written in outputs, behind a row
-constexpr int kLanes = 32;           // widths of rows in memory are multiples of this
-constexpr int kPattern = 48;         // values of a scale and shift pattern: whole pixels and whole vectors
-constexpr int kMostFilterBytes = 8;  // of a PNG pixel
+constexpr int kRows = 16;           // rows that a horizontal pass takes together
+constexpr int kRowPairs = 8;        // the same in pairs
+constexpr int kGathered = 64;       // bytes that a pair of columns takes at most after gathering
+constexpr int kFraction = 6;        // bits of fraction between the passes
+constexpr std::size_t kSlack = 64;  // bytes that may be read, and written in outputs, behind a row
+constexpr int kLanes = 32;          // widths of rows in memory are multiples of this
+constexpr int kPattern = 48;        // values of a scale and shift pattern: whole pixels and whole vectors
 
 // Two neighbouring rows of 16-bit values, column by column: (upper, lower), (upper, lower), ...
 using RowPair = std::int32_t;
@@ -24,8 +23,9 @@ using RowPair = std::int32_t;
 struct Kernels {
     const char* name;  // as in cpu/isa.h
 
-    // From 16 rows of bytes, columns 2 * first and following: for each pair of columns the 16 pairs of values,
-    // as this instruction set's horizontal pass wants them. Reads and writes up to 8 pairs of columns more.
+    // From 16 rows of bytes, columns 2 * first and following: for each pair of columns the 16 pairs of
+    // values, as this instruction set's horizontal pass wants them. Reads and writes up to 8 pairs of columns
+    // more.
     void (*gather)(const std::uint8_t* const* rows, int first, int pairs, std::uint8_t* out);
 
     // Horizontal pass over what `gather` gave from pair `first` on. Writes 8 row pairs of
@@ -59,9 +59,10 @@ struct Kernels {
     void (*write_bfloat)(const std::uint8_t* in, int count, const float* scale, const float* shift,
                          std::uint16_t* out);
 
-    // PNG filters 1 to 4 undone in place: `row` has `bytes` bytes of pixels of `step` bytes, `above` is the
-    // row above (zeros for the first). Both have kSlack readable bytes before and behind.
-    void (*unfilter[5])(std::uint8_t* row, const std::uint8_t* above, std::size_t bytes, int step);
+    // Undoes PNG's row filters in place. Row r begins at `rows` + r * (bytes + 1) with the byte that names
+    // its filter (0 to 4, checked before); `bytes` bytes of pixels of `step` bytes (1, 2, 3, 4, 6 or 8)
+    // follow. `above` are the pixels of the row above. Around rows and above kSlack bytes may be read.
+    void (*unfilter)(std::uint8_t* rows, int count, std::size_t bytes, int step, const std::uint8_t* above);
 };
 
 const Kernels& scalar_image_kernels();

@@ -120,31 +120,25 @@ void write_bfloat(const std::uint8_t* in, int count, const float* scale, const f
         out[i] = bfloat_bits(normalise(in[i], scale[i % kPattern], shift[i % kPattern]));
 }
 
-void unfilter_none(std::uint8_t*, const std::uint8_t*, std::size_t, int) {}
-
-void unfilter_sub(std::uint8_t* row, const std::uint8_t*, std::size_t bytes, int step) {
-    for (std::size_t i = static_cast<std::size_t>(step); i < bytes; ++i)
-        row[i] = static_cast<std::uint8_t>(row[i] + row[i - static_cast<std::size_t>(step)]);
-}
-
-void unfilter_up(std::uint8_t* row, const std::uint8_t* above, std::size_t bytes, int) {
-    for (std::size_t i = 0; i < bytes; ++i) row[i] = static_cast<std::uint8_t>(row[i] + above[i]);
-}
-
-void unfilter_average(std::uint8_t* row, const std::uint8_t* above, std::size_t bytes, int step) {
-    const auto back = static_cast<std::size_t>(step);
+void unfilter_row(int filter, std::uint8_t* row, const std::uint8_t* above, std::size_t bytes,
+                  std::size_t step) {
     for (std::size_t i = 0; i < bytes; ++i) {
-        const int left = i >= back ? row[i - back] : 0;
-        row[i] = static_cast<std::uint8_t>(row[i] + (left + above[i]) / 2);
+        const int left = i >= step ? row[i - step] : 0;
+        const int corner = i >= step ? above[i - step] : 0;
+        int predicted = 0;
+        if (filter == 1) predicted = left;
+        if (filter == 2) predicted = above[i];
+        if (filter == 3) predicted = (left + above[i]) / 2;
+        if (filter == 4) predicted = paeth(left, above[i], corner);
+        row[i] = static_cast<std::uint8_t>(row[i] + predicted);
     }
 }
 
-void unfilter_paeth(std::uint8_t* row, const std::uint8_t* above, std::size_t bytes, int step) {
-    const auto back = static_cast<std::size_t>(step);
-    for (std::size_t i = 0; i < bytes; ++i) {
-        const int left = i >= back ? row[i - back] : 0;
-        const int corner = i >= back ? above[i - back] : 0;
-        row[i] = static_cast<std::uint8_t>(row[i] + paeth(left, above[i], corner));
+void unfilter(std::uint8_t* rows, int count, std::size_t bytes, int step, const std::uint8_t* above) {
+    for (int r = 0; r < count; ++r) {
+        if (rows[0] != 0) unfilter_row(rows[0], rows + 1, above, bytes, static_cast<std::size_t>(step));
+        above = rows + 1;
+        rows += bytes + 1;
     }
 }
 
@@ -152,19 +146,8 @@ void unfilter_paeth(std::uint8_t* row, const std::uint8_t* above, std::size_t by
 
 const Kernels& scalar_image_kernels() {
     static const Kernels kernels = {
-        "scalar",
-        gather,
-        horizontal,
-        vertical_fine,
-        vertical_byte,
-        colour,
-        split<3>,
-        split<4>,
-        join3,
-        write_float,
-        write_half,
-        write_bfloat,
-        {unfilter_none, unfilter_sub, unfilter_up, unfilter_average, unfilter_paeth},
+        "scalar", gather, horizontal,  vertical_fine, vertical_byte, colour,   split<3>,
+        split<4>, join3,  write_float, write_half,    write_bfloat,  unfilter,
     };
     return kernels;
 }

@@ -51,8 +51,8 @@ struct FreeDecompressor {
     }
 };
 
-Outcome bad_filter(int y) {
-    return failure(Status::corrupt, "row %d has an unknown filter", y);
+Outcome bad_filter() {
+    return failure(Status::corrupt, "a row has an unknown filter");
 }
 
 }  // namespace
@@ -144,20 +144,19 @@ Outcome PngDecoder::State::decode_rows(const DecodeContext& context, bool grey) 
     const PairRange needed = resampler.rows(0);
     const PairRange columns = resampler.columns(0);
     const int end = std::min(info.height, 2 * needed.end);
+    if (!unfilter_rows(kernels, info, rows, 0, std::min(end, 2 * needed.first), zeros.get() + kSlack))
+        return bad_filter();
     const std::uint8_t* at[kMostPlanes][kRows] = {};
-    for (int y = 0, slot = 0; y < end; ++y) {
-        if (!unfilter_row(kernels, info, rows, y, zeros.get() + kSlack)) return bad_filter(y);
-        if (y < 2 * needed.first) continue;
-        slot = (y - 2 * needed.first) % kRows;
-        if (slot != kRows - 1 && y != end - 1) continue;
+    for (int top = 2 * needed.first; top < end; top += kRows) {
         if (context.cancelled.load(std::memory_order_relaxed)) return cancelled_outcome();
+        const int count = std::min(kRows, end - top);
+        if (!unfilter_rows(kernels, info, rows, top, top + count, zeros.get() + kSlack)) return bad_filter();
         context.clock.mark(Stage::decode);
-        const int top = y - slot;
-        for (int r = 0; r <= slot; ++r)
+        for (int r = 0; r < count; ++r)
             for (int p = 0; p < planes; ++p) at[p][r] = plane_row(rows, top + r, columns, grey, r, p);
-        for (int r = 0; r <= slot; r += 2)
+        for (int r = 0; r < count; r += 2)
             for (int p = 0; p < planes; ++p)
-                resampler.push(p, (top + r) / 2, at[p][r], at[p][std::min(r + 1, slot)]);
+                resampler.push(p, (top + r) / 2, at[p][r], at[p][std::min(r + 1, count - 1)]);
         resampler.flush();
         context.clock.mark(Stage::resample);
     }
@@ -167,8 +166,8 @@ Outcome PngDecoder::State::decode_rows(const DecodeContext& context, bool grey) 
 // Puts the pixels of a pass where they belong.
 Outcome PngDecoder::State::spread_pass(const PngRows& rows, const Pass& pass, const Planes& planes) {
     std::uint8_t* const line[kMostPlanes] = {lines.get(), lines.get() + stride, lines.get() + 2 * stride};
+    if (!unfilter_rows(kernels, info, rows, 0, rows.height, zeros.get() + kSlack)) return bad_filter();
     for (int y = 0; y < rows.height; ++y) {
-        if (!unfilter_row(kernels, info, rows, y, zeros.get() + kSlack)) return bad_filter(y);
         split_row(kernels, info, rows.row(y), 0, rows.width, line);
         for (int p = 0; p < planes.count; ++p) {
             std::uint8_t* out = planes.row(p, pass.y + y * pass.step_y) + pass.x;
@@ -259,8 +258,8 @@ Outcome PngDecoder::unfilter() {
     for (int pass = 0; pass < (info.interlaced ? kPasses : 1); ++pass) {
         PngRows rows = rows_of_pass(info, info.interlaced ? kAdam7[pass] : all);
         rows.data = data;
-        for (int y = 0; y < rows.height; ++y)
-            if (!unfilter_row(state.kernels, info, rows, y, state.zeros.get() + kSlack)) return bad_filter(y);
+        if (!unfilter_rows(state.kernels, info, rows, 0, rows.height, state.zeros.get() + kSlack))
+            return bad_filter();
         data += rows.size();
     }
     return {};

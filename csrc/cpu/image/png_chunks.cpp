@@ -104,8 +104,6 @@ int PngInfo::samples() const {
 
 Outcome read_png_info(Encoded encoded, PngInfo& info) {
     info = PngInfo();
-    for (int i = 0; i < 256; ++i)  // what Pillow shows for colours that a palette lacks
-        for (std::uint8_t& light : info.palette[i]) light = static_cast<std::uint8_t>(i);
     std::size_t at = sizeof kSignature;
     Chunk chunk;
     if (encoded.size < at || !next_chunk(encoded, at, chunk)) return truncated();

@@ -13,7 +13,7 @@ struct PngInfo {
     int depth = 0;  // bits of a sample
     PngColour colour = PngColour::grey;
     bool interlaced = false;
-    std::uint8_t palette[256][3] = {};
+    std::uint8_t palette[256][3] = {};  // colours that the file lacks are black, as in Pillow
     int orientation = 1;
     const std::uint8_t* data = nullptr;  // contents of the first IDAT
     std::size_t first_bytes = 0;         // its length

@@ -30,13 +30,13 @@ void split_packed(const PngInfo& info, const std::uint8_t* row, int begin, int e
 
 }  // namespace
 
-bool unfilter_row(const Kernels& kernels, const PngInfo& info, const PngRows& rows, int y,
-                  const std::uint8_t* zeros) {
-    std::uint8_t* row = rows.row(y);
-    const int filter = row[-1];
-    if (filter > 4) return false;
-    const std::uint8_t* above = y > 0 ? rows.row(y - 1) : zeros;
-    kernels.unfilter[filter](row, above, rows.bytes, std::max(1, info.pixel_bits() / 8));
+bool unfilter_rows(const Kernels& kernels, const PngInfo& info, const PngRows& rows, int begin, int end,
+                   const std::uint8_t* zeros) {
+    if (begin >= end) return true;
+    for (int y = begin; y < end; ++y)
+        if (rows.row(y)[-1] > 4) return false;
+    const std::uint8_t* above = begin > 0 ? rows.row(begin - 1) : zeros;
+    kernels.unfilter(rows.row(begin) - 1, end - begin, rows.bytes, std::max(1, info.pixel_bits() / 8), above);
     return true;
 }
 

@@ -18,10 +18,10 @@ struct PngRows {
     std::size_t size() const { return static_cast<std::size_t>(height) * (bytes + 1); }
 };
 
-// Undoes the filter of row `y` in place, after that of the row above; `zeros` stands above the first. False
-// where the row names no filter.
-bool unfilter_row(const Kernels& kernels, const PngInfo& info, const PngRows& rows, int y,
-                  const std::uint8_t* zeros);
+// Undoes the filters of rows `begin` to `end` in place, after those of the rows above; `zeros` stands above
+// the first. False where a row names no filter.
+bool unfilter_rows(const Kernels& kernels, const PngInfo& info, const PngRows& rows, int begin, int end,
+                   const std::uint8_t* zeros);
 
 // Whether pixels are grey, so that there is one plane.
 inline bool is_grey(const PngInfo& info) {

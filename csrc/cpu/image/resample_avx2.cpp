@@ -42,8 +42,8 @@ PERFMODEL_IMAGE_AVX2 inline void transpose8(const __m256i* rows, __m256i* column
 
 }  // namespace
 
-// Pairs of bytes are 16-bit values to the transposition; then bytes become 16-bit values themselves: for each pair
-// of columns two vectors, rows 0 to 7 and 8 to 15.
+// Pairs of bytes are 16-bit values to the transposition; then bytes become 16-bit values themselves: for each
+// pair of columns two vectors, rows 0 to 7 and 8 to 15.
 PERFMODEL_IMAGE_AVX2 void gather(const std::uint8_t* const* rows, int first, int pairs, std::uint8_t* out) {
     for (int p = 0; p < pairs; p += 8) {
         const std::ptrdiff_t column = 2 * static_cast<std::ptrdiff_t>(first + p);
@@ -56,7 +56,8 @@ PERFMODEL_IMAGE_AVX2 void gather(const std::uint8_t* const* rows, int first, int
         auto* at = reinterpret_cast<__m256i*>(out + static_cast<std::ptrdiff_t>(p) * kGathered);
         for (int c = 0; c < 8; ++c) {
             _mm256_storeu_si256(at + 2 * c, _mm256_cvtepu8_epi16(_mm256_castsi256_si128(columns[c])));
-            _mm256_storeu_si256(at + 2 * c + 1, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(columns[c], 1)));
+            _mm256_storeu_si256(at + 2 * c + 1,
+                                _mm256_cvtepu8_epi16(_mm256_extracti128_si256(columns[c], 1)));
         }
     }
 }
@@ -106,7 +107,8 @@ PERFMODEL_IMAGE_AVX2 void horizontal(const std::uint8_t* gathered, int first, co
         __m256i values[8];
         for (int i = 0; i < 8; ++i) {
             const int output = std::min(x + i, view.outputs - 1);
-            const std::uint8_t* at = gathered + static_cast<std::ptrdiff_t>(view.start_of(output) - first) * kGathered;
+            const std::uint8_t* at =
+                gathered + static_cast<std::ptrdiff_t>(view.start_of(output) - first) * kGathered;
             const std::int16_t* weights = view.weights_of(output);
             __m256i upper = half;
             __m256i lower = half;
@@ -116,9 +118,11 @@ PERFMODEL_IMAGE_AVX2 void horizontal(const std::uint8_t* gathered, int first, co
                 lower = _mm256_add_epi32(lower, _mm256_madd_epi16(load32(at + 32), weight));
                 at += kGathered;
             }
-            __m256i value = _mm256_packs_epi32(_mm256_sra_epi32(upper, count), _mm256_sra_epi32(lower, count));
+            __m256i value =
+                _mm256_packs_epi32(_mm256_sra_epi32(upper, count), _mm256_sra_epi32(lower, count));
             if (pixel) {
-                value = _mm256_min_epi16(_mm256_max_epi16(value, _mm256_setzero_si256()), _mm256_set1_epi16(255));
+                value =
+                    _mm256_min_epi16(_mm256_max_epi16(value, _mm256_setzero_si256()), _mm256_set1_epi16(255));
                 value = _mm256_slli_epi16(value, kFraction);
             }
             values[i] = value;
@@ -127,7 +131,8 @@ PERFMODEL_IMAGE_AVX2 void horizontal(const std::uint8_t* gathered, int first, co
     }
 }
 
-void horizontal_any(const std::uint8_t* gathered, int first, const TapView& view, bool pixel, RowPair* const* out) {
+void horizontal_any(const std::uint8_t* gathered, int first, const TapView& view, bool pixel,
+                    RowPair* const* out) {
     if (pixel)
         horizontal<true>(gathered, first, view, out);
     else
@@ -135,8 +140,8 @@ void horizontal_any(const std::uint8_t* gathered, int first, const TapView& view
 }
 
 // Sums of 32 columns, rounded and shifted.
-PERFMODEL_IMAGE_AVX2 inline void sum_rows(const RowPair* rows, std::ptrdiff_t stride, const std::int16_t* weights,
-                                          int pairs, int drop, __m256i* sums) {
+PERFMODEL_IMAGE_AVX2 inline void sum_rows(const RowPair* rows, std::ptrdiff_t stride,
+                                          const std::int16_t* weights, int pairs, int drop, __m256i* sums) {
     const __m256i half = _mm256_set1_epi32(drop > 0 ? 1 << (drop - 1) : 0);
     for (int i = 0; i < 4; ++i) sums[i] = half;
     for (int p = 0; p < pairs; ++p) {
@@ -149,8 +154,9 @@ PERFMODEL_IMAGE_AVX2 inline void sum_rows(const RowPair* rows, std::ptrdiff_t st
     for (int i = 0; i < 4; ++i) sums[i] = _mm256_sra_epi32(sums[i], count);
 }
 
-PERFMODEL_IMAGE_AVX2 void vertical_fine(const RowPair* rows, std::ptrdiff_t stride, const std::int16_t* weights,
-                                        int pairs, int shift, int width, std::int16_t* out) {
+PERFMODEL_IMAGE_AVX2 void vertical_fine(const RowPair* rows, std::ptrdiff_t stride,
+                                        const std::int16_t* weights, int pairs, int shift, int width,
+                                        std::int16_t* out) {
     for (int x = 0; x < width; x += kLanes) {
         __m256i sums[4];
         sum_rows(rows + x, stride, weights, pairs, shift, sums);
@@ -161,8 +167,9 @@ PERFMODEL_IMAGE_AVX2 void vertical_fine(const RowPair* rows, std::ptrdiff_t stri
     }
 }
 
-PERFMODEL_IMAGE_AVX2 void vertical_byte(const RowPair* rows, std::ptrdiff_t stride, const std::int16_t* weights,
-                                        int pairs, int shift, int width, std::uint8_t* out) {
+PERFMODEL_IMAGE_AVX2 void vertical_byte(const RowPair* rows, std::ptrdiff_t stride,
+                                        const std::int16_t* weights, int pairs, int shift, int width,
+                                        std::uint8_t* out) {
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (int x = 0; x < width; x += kLanes) {
         __m256i sums[4];
@@ -179,19 +186,9 @@ PERFMODEL_IMAGE_AVX2 void vertical_byte(const RowPair* rows, std::ptrdiff_t stri
 
 const Kernels* avx2_image_kernels() {
     static const Kernels kernels = {
-        "avx2",
-        avx2::gather,
-        avx2::horizontal_any,
-        avx2::vertical_fine,
-        avx2::vertical_byte,
-        avx2::colour,
-        avx2::split3,
-        avx2::split4,
-        avx2::join3,
-        avx2::write_float,
-        avx2::write_half,
-        avx2::write_bfloat,
-        {avx2::unfilter_none, avx2::unfilter_sub, avx2::unfilter_up, avx2::unfilter_average, avx2::unfilter_paeth},
+        "avx2",           avx2::gather,       avx2::horizontal_any, avx2::vertical_fine, avx2::vertical_byte,
+        avx2::colour,     avx2::split3,       avx2::split4,         avx2::join3,         avx2::write_float,
+        avx2::write_half, avx2::write_bfloat, avx2::unfilter,
     };
     return &kernels;
 }

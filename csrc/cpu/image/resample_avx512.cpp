@@ -53,22 +53,26 @@ PERFMODEL_IMAGE_AVX512 void horizontal(const std::uint8_t* gathered, int first, 
         __m256i values[8];
         for (int i = 0; i < 8; ++i) {
             const int output = std::min(x + i, view.outputs - 1);
-            const std::uint8_t* at = gathered + static_cast<std::ptrdiff_t>(view.start_of(output) - first) * kGathered;
+            const std::uint8_t* at =
+                gathered + static_cast<std::ptrdiff_t>(view.start_of(output) - first) * kGathered;
             const std::int16_t* weights = view.weights_of(output);
             __m512i even = half;
             __m512i odd = _mm512_setzero_si512();
             int p = 0;
             for (; p + 2 <= view.pairs; p += 2) {
-                even = _mm512_add_epi32(even, _mm512_madd_epi16(_mm512_loadu_si512(at), pair_of(weights + 2 * p)));
+                even = _mm512_add_epi32(even,
+                                        _mm512_madd_epi16(_mm512_loadu_si512(at), pair_of(weights + 2 * p)));
                 odd = _mm512_add_epi32(
                     odd, _mm512_madd_epi16(_mm512_loadu_si512(at + kGathered), pair_of(weights + 2 * p + 2)));
                 at += 2 * kGathered;
             }
             if (p < view.pairs)
-                even = _mm512_add_epi32(even, _mm512_madd_epi16(_mm512_loadu_si512(at), pair_of(weights + 2 * p)));
+                even = _mm512_add_epi32(even,
+                                        _mm512_madd_epi16(_mm512_loadu_si512(at), pair_of(weights + 2 * p)));
             __m256i value = _mm512_cvtsepi32_epi16(_mm512_sra_epi32(_mm512_add_epi32(even, odd), count));
             if (pixel) {
-                value = _mm256_min_epi16(_mm256_max_epi16(value, _mm256_setzero_si256()), _mm256_set1_epi16(255));
+                value =
+                    _mm256_min_epi16(_mm256_max_epi16(value, _mm256_setzero_si256()), _mm256_set1_epi16(255));
                 value = _mm256_slli_epi16(value, kFraction);
             }
             values[i] = value;
@@ -77,7 +81,8 @@ PERFMODEL_IMAGE_AVX512 void horizontal(const std::uint8_t* gathered, int first, 
     }
 }
 
-void horizontal_any(const std::uint8_t* gathered, int first, const TapView& view, bool pixel, RowPair* const* out) {
+void horizontal_any(const std::uint8_t* gathered, int first, const TapView& view, bool pixel,
+                    RowPair* const* out) {
     if (pixel)
         horizontal<true>(gathered, first, view, out);
     else
@@ -85,8 +90,8 @@ void horizontal_any(const std::uint8_t* gathered, int first, const TapView& view
 }
 
 // Sums of 32 columns, rounded and shifted.
-PERFMODEL_IMAGE_AVX512 inline void sum_rows(const RowPair* rows, std::ptrdiff_t stride, const std::int16_t* weights,
-                                            int pairs, int drop, __m512i* sums) {
+PERFMODEL_IMAGE_AVX512 inline void sum_rows(const RowPair* rows, std::ptrdiff_t stride,
+                                            const std::int16_t* weights, int pairs, int drop, __m512i* sums) {
     sums[0] = sums[1] = _mm512_set1_epi32(drop > 0 ? 1 << (drop - 1) : 0);
     for (int p = 0; p < pairs; ++p) {
         const __m512i weight = pair_of(weights + 2 * p);
@@ -99,8 +104,9 @@ PERFMODEL_IMAGE_AVX512 inline void sum_rows(const RowPair* rows, std::ptrdiff_t 
     sums[1] = _mm512_sra_epi32(sums[1], count);
 }
 
-PERFMODEL_IMAGE_AVX512 void vertical_fine(const RowPair* rows, std::ptrdiff_t stride, const std::int16_t* weights,
-                                          int pairs, int shift, int width, std::int16_t* out) {
+PERFMODEL_IMAGE_AVX512 void vertical_fine(const RowPair* rows, std::ptrdiff_t stride,
+                                          const std::int16_t* weights, int pairs, int shift, int width,
+                                          std::int16_t* out) {
     for (int x = 0; x < width; x += kLanes) {
         __m512i sums[2];
         sum_rows(rows + x, stride, weights, pairs, shift, sums);
@@ -109,8 +115,9 @@ PERFMODEL_IMAGE_AVX512 void vertical_fine(const RowPair* rows, std::ptrdiff_t st
     }
 }
 
-PERFMODEL_IMAGE_AVX512 void vertical_byte(const RowPair* rows, std::ptrdiff_t stride, const std::int16_t* weights,
-                                          int pairs, int shift, int width, std::uint8_t* out) {
+PERFMODEL_IMAGE_AVX512 void vertical_byte(const RowPair* rows, std::ptrdiff_t stride,
+                                          const std::int16_t* weights, int pairs, int shift, int width,
+                                          std::uint8_t* out) {
     const __m512i zero = _mm512_setzero_si512();
     for (int x = 0; x < width; x += kLanes) {
         __m512i sums[2];
@@ -124,24 +131,14 @@ PERFMODEL_IMAGE_AVX512 void vertical_byte(const RowPair* rows, std::ptrdiff_t st
 }  // namespace
 
 const Kernels* avx512_image_kernels() {
-    static const bool supported =
-        __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-        __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+    static const bool supported = __builtin_cpu_supports("avx512bw") != 0 &&
+                                  __builtin_cpu_supports("avx512vl") != 0 &&
+                                  __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
     if (!supported) return avx2_image_kernels();
     static const Kernels kernels = {
-        "avx512",
-        avx2::gather,
-        horizontal_any,
-        vertical_fine,
-        vertical_byte,
-        avx2::colour,
-        avx2::split3,
-        avx2::split4,
-        avx2::join3,
-        avx2::write_float,
-        avx2::write_half,
-        avx2::write_bfloat,
-        {avx2::unfilter_none, avx2::unfilter_sub, avx2::unfilter_up, avx2::unfilter_average, avx2::unfilter_paeth},
+        "avx512",         avx2::gather,       horizontal_any, vertical_fine, vertical_byte,
+        avx2::colour,     avx2::split3,       avx2::split4,   avx2::join3,   avx2::write_float,
+        avx2::write_half, avx2::write_bfloat, avx2::unfilter,
     };
     return &kernels;
 }
