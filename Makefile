@@ -16,7 +16,7 @@ OUTPUT ?= calibration/measurements
 WHEELS ?= wheels
 BUDGET ?= 420
 
-.PHONY: help demo test lint docs gpu gpu-wheels sanitize clean check-python
+.PHONY: help demo test lint docs gpu gpu-wheels bench-deps sanitize clean check-python
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -51,6 +51,13 @@ gpu-wheels: $(MARK)-base
 ## make sanitize  run the native tests under the address and undefined-behaviour sanitizers
 sanitize: $(MARK)-test
 	PYTHON=$(BIN)/python .ci/sanitize
+
+## make bench-deps  install torch and the loaders that `perfmodel loader bench` compares; what cannot be had is named
+bench-deps: $(MARK)-base
+	@$(INSTALL) --no-build-isolation --editable '.[torch,pillow,loaders]'
+	@for package in spdl nvidia-dali-cuda120; do \
+		$(INSTALL) "$$package" >/dev/null 2>&1 && echo "$$package installed" || echo "$$package cannot be installed here (optional)"; \
+	done
 
 ## make clean     remove everything that was built
 clean:

@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 
 from perfmodel.errors import InputError
-from perfmodel.loading.model import HEADROOM, MAX_WORKERS, LoaderModel, WorkerAdvice
+from perfmodel.loading.model import HEADROOM, MAX_WORKERS, LoaderModel, WorkerAdvice, rate_sd
 from perfmodel.loading.pipelines import PIPELINES, ImageSet, find_pipeline
 from perfmodel.loading.simulation import Simulated, simulate
 
-#: Standard deviation of log throughput beyond the fit of the pipeline: repeats, scheduling.
-_REPEAT_SD = 0.04
-#: The same where the host was not calibrated.
-_UNMEASURED_SD = 0.20
 _Z90 = 1.645
 _ENOUGH_FASTER = 1.05
 """Changes that help by less are not worth mentioning."""
@@ -138,12 +134,6 @@ def predict_loading(
         changes=worthwhile_changes(loader, batch=batch, workers=workers, compute_s=compute_s, step_s=found.step_s),
         notes=_notes(loader, workers),
     )  # fmt: skip
-
-
-def rate_sd(loader: LoaderModel) -> float:
-    """Return the standard deviation of log throughput."""
-    pipeline = loader.spec[0]
-    return math.hypot(pipeline.residual_sd, _REPEAT_SD) if pipeline.calibrated else _UNMEASURED_SD
 
 
 def advise_workers(loader: LoaderModel, *, batch: int, compute_s: float) -> WorkerAdvice:

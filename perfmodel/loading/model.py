@@ -44,6 +44,12 @@ HEADROOM = 1.1
 
 MAX_WORKERS = 1024
 
+UNMEASURED_SD = 0.20
+"""Standard deviation of log throughput on a host that was not calibrated."""
+
+REPEAT_SD = 0.04
+"""The same beyond the fit of a calibrated pipeline: repeats, scheduling."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderModel:
@@ -167,6 +173,12 @@ class LoaderModel:
         """Return which of `TERMS` bounds the rate of p workers."""
         limits = self.limits(workers)
         return min(TERMS, key=lambda term: float(limits[term]))
+
+
+def rate_sd(loader: LoaderModel) -> float:
+    """Return the standard deviation of the log of a loader's rate."""
+    pipeline = loader.spec[0]
+    return math.hypot(pipeline.residual_sd, REPEAT_SD) if pipeline.calibrated else UNMEASURED_SD
 
 
 def on_host(pipeline: Pipeline, host: Host) -> Pipeline:

@@ -129,7 +129,9 @@ def in_turns(
     own_read_s, shared_read_s : float
         Reading a batch: what its worker waits, and what it takes of the storage, which one batch has at a time.
     """
-    ready, taken, waits = [], [], []
+    ready: list[float] = []
+    taken: list[float] = []
+    waits: list[float] = []
     stored = asked = 0.0
     for i, one in enumerate(work.tolist()):
         free = ready[i - workers] if i >= workers else 0.0
@@ -145,7 +147,8 @@ def in_turns(
 
 def one_after_the_other(work: Floats, consumer_s: float, *, ahead: int) -> tuple[Floats, Floats]:
     """Return when batches are taken, and how long the consumer waited: one producer, `ahead` batches before."""
-    taken, waits = [], []
+    taken: list[float] = []
+    waits: list[float] = []
     ready = asked = 0.0
     for i, one in enumerate(work.tolist()):
         ready = max(ready, taken[i - ahead] if i >= ahead else 0.0) + one
