@@ -40,7 +40,7 @@ from perfmodel.loading.pictures import encode, make_picture, write_pictures
 from perfmodel.loading.simulation import simulate
 
 BATCH = 16
-SECONDS = 1.2
+SECONDS = 1.0
 _FIRST_SHARES = 262144
 """Weight of what is measured, over 1024 of each other session: other work hardly takes part."""
 LOADERS = (("pil", 0), ("pil", 1), ("pil", 2), ("native", 1), ("native", 2))
@@ -176,7 +176,8 @@ def measure_case(
     while previous - start < seconds and count < last:
         if step_s:
             time.sleep(step_s)
-        next(batches)
+        if next(batches, None) is None:
+            break
         count += 1
         previous = time.perf_counter()
     return {"folder": folder, "step_s": step_s, "images_s": BATCH * count / (previous - start), "batches": count}
@@ -226,7 +227,7 @@ def _native(paths: list[str], folder: str, threads: int, condition: Condition) -
 
     where = str(Path(paths[0]).parent) if condition.cold else folder
     if not condition.cold:  # a longer epoch of the same files
-        where = _linked(paths, 2000)
+        where = _linked(paths, 6000)
     return iter(Loader(where, find_transform("cyclegan"), batch=BATCH, workers=threads, backend="native"))
 
 
@@ -450,7 +451,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with confined(CONDITIONS[0]):
             simple = baselines(root / "own")
         rows = compare(profile, folders, simple, options.rounds)
-        swept = sweep(profile, folders, options.rounds)
+        swept = sweep(profile, folders, max(1, options.rounds - 1))
     document = {
         "schema_version": 1, "date": datetime.now(UTC).strftime("%Y-%m-%d"), "profile": profile.to_dict(),
         "load_average_before": round(load, 1), "machine_busy": used_share(ticks, busy_ticks()),

@@ -76,7 +76,7 @@ def _model(
     images, machine = describe_folder(folder, transform), find_host(host)
     hit, why = cache_hit, "as given"
     if hit is None:
-        total = images.kb * 1e3 * images.files * int(images.name.split()[0])
+        total = images.kb * 1e3 * images.files * (images.samples or 0)
         hit = min(1.0, _CACHE_SHARE * machine.memory_gb * 1e9 / max(total, 1.0))
         why = f"{total / 1e9:.3g} GB of files, {machine.memory_gb:.0f} GB of memory"
     model = LoaderModel(pipeline=pipeline, images=images, host=machine, cache_hit=hit, prefetch=prefetch)

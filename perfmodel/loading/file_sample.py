@@ -179,6 +179,7 @@ def describe_source(source: Source, transform: Transform, *, count: int = SAMPLE
         out_height=transform.size[0],
         channels=round(float(np.mean(channels))),
         files=len(source.roles),
+        samples=len(source),
         sample=sample,
     )
 

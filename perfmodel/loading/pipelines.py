@@ -186,6 +186,8 @@ class ImageSet:
         Output channels of one file.
     files : int
         Files of one sample (2 for an unpaired pair).
+    samples : int, optional
+        How many there are.
     sample : FileSample, optional
         Some of the files themselves: their mix and spread count then, rather than the means.
     """
@@ -200,6 +202,7 @@ class ImageSet:
     out_height: int
     channels: int = 3
     files: int = 1
+    samples: int | None = None
     sample: FileSample | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
