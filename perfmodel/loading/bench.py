@@ -6,7 +6,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from perfmodel.errors import FailureError, InputError
 from perfmodel.hardware.host import usable_cores
 from perfmodel.loading.bench_options import OPTIONS
 from perfmodel.loading.files import FolderFiles
+from perfmodel.loading.own_process import start_module
 
 PIL, NATIVE = "PIL DataLoader", "native"
 LIMIT = "limit:"
@@ -129,10 +129,7 @@ class _Contestant:
 
     def start(self) -> None:
         """Start, check the output; `missing` says why it cannot run."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "perfmodel.loading.bench_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+        self._process = start_module("perfmodel.loading.bench_process", errors=subprocess.DEVNULL)
         answer = self._exchange(self._ask)
         self.pixels = answer.get("pixels")
 

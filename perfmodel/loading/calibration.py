@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from perfmodel.hardware.host_profile import HostProfile, profile_path
 from perfmodel.loading.cost_fit import CostFit, fit_costs
 from perfmodel.loading.file_sample import FileSample, sample_of
 from perfmodel.loading.files import FolderFiles
+from perfmodel.loading.own_process import start_module
 from perfmodel.loading.pictures import EncodedPicture, write_pictures
 from perfmodel.loading.pipelines import find_image_set, find_pipeline
 from perfmodel.loading.pools import native_pool_missing
@@ -141,10 +141,7 @@ def _run(ask: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(ask: dict[str, Any]) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "perfmodel.loading.timing_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = start_module("perfmodel.loading.timing_process")
     assert process.stdin is not None
     json.dump(ask, process.stdin)
     process.stdin.close()
@@ -180,7 +177,12 @@ def _profile(
         kb=kitti.kb, mpx=kitti.mpx, coded_mpx=1.5 * kitti.mpx, out_mpx=kitti.out_mpx
     )  # fmt: skip
     typical = float(kitti.costs_ms(find_pipeline("pil"))[0])
-    figures = {"decode_speed": typical / own, "memory_gbs": copied, "cached_mbs": stored.cached_mbs}
+    figures = {
+        "pil_handover_ms_per_out_mpx": timed["handover_ms_per_out_mpx"],
+        "decode_speed": typical / own,
+        "memory_gbs": copied,
+        "cached_mbs": stored.cached_mbs,
+    }
     return HostProfile(
         processor=processor_name(),
         figures={name: _rounded(value) for name, value in (figures | stored.figures()).items()},

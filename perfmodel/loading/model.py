@@ -120,6 +120,27 @@ class LoaderModel:
         return (1.0 - self.hit) * wait
 
     @property
+    def read_requests(self) -> float:
+        """Requests to the storage for one sample.
+
+        This package's loader asks for a file at once. Others read it in small pieces, and Linux reads ahead in windows
+        of 32, 64, 128, 128, ... KiB (mm/readahead.c, with the default read_ahead_kb of 128).
+        """
+        images = self._images
+        if self.threads:
+            return float(images.files)
+        kib = (images.sample.kb if images.sample is not None else np.array([images.kb])) / 1.024
+        windows = 1.0 + (kib > 32) + (kib > 96) + np.ceil(np.maximum(kib - 224, 0.0) / 128)
+        return float(images.files * windows.mean())
+
+    @property
+    def alone_s(self) -> float:
+        """CPU time of one sample where the training process loads by itself, s: nothing is handed over."""
+        images = self._images
+        handover = self._pipeline.handover_ms_per_out_mpx * images.out_mpx * images.files / 1e3
+        return max(self.cost_s - self.cost_factor * handover, 0.1 * self.cost_s) / float(effective_cores(1, self._host))
+
+    @property
     def hit(self) -> float:
         """Share of files that the page cache serves."""
         return self._host.cache_hit if self.cache_hit is None else self.cache_hit
@@ -149,7 +170,7 @@ class LoaderModel:
         touched = TOUCHED_PER_DECODED_BYTE * self._images.files * self._images.mpx * 3e6 + 3 * self.out_bytes
         flat = {
             "storage": self._host.storage_mbs * 1e6 / (miss * self.read_bytes) if self.read_bytes else math.inf,
-            "iops": self._host.storage_iops / (miss * self._images.files),
+            "iops": self._host.storage_iops / (miss * self.read_requests),
             "memory": self._host.memory_gbs * 1e9 / touched if touched else math.inf,
             "h2d": self._host.pcie_gbs * 1e9 / self.out_bytes if self.out_bytes else math.inf,
             "gpu_preprocess": self.gpu_preprocess_rate,
@@ -158,6 +179,7 @@ class LoaderModel:
         cpu = effective_cores(readers, self._host, threads=self.threads) / self.cost_s
         if self.read_s > 0:  # a worker reads, then decodes: what it waits for adds up
             cpu = np.minimum(cpu, readers / (self.cost_s + self.read_s))
+        cpu = np.where(p > 0, cpu, 1.0 / (self.alone_s + self.read_s))
         return {"cpu": cpu, **{name: np.full(p.shape, rate) for name, rate in flat.items()}}
 
     @property
@@ -191,6 +213,7 @@ def on_host(pipeline: Pipeline, host: Host) -> Pipeline:
         costs={kind: Cost(**values) for kind, values in measured.items()},
         source=f"measured on this host, {host.profile.date}",
         residual_sd=host.profile.residual_sd.get(pipeline.key, pipeline.residual_sd),
+        handover_ms_per_out_mpx=host.profile.figures.get(f"{pipeline.key}_handover_ms_per_out_mpx", 0.0),
         calibrated=True,
     )
 

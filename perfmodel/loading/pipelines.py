@@ -66,6 +66,8 @@ class Pipeline:
     source : str
     residual_sd : float
         Standard deviation of the log of a set's measured over its modelled cost.
+    handover_ms_per_out_mpx : float
+        Of the cost, what batches in shared memory take: nothing where the training process loads by itself.
     calibrated : bool
         The costs were measured on the host they are used for: its `decode_speed` does not apply.
     """
@@ -75,6 +77,7 @@ class Pipeline:
     costs: Mapping[str, Cost]
     source: str
     residual_sd: float = 0.20
+    handover_ms_per_out_mpx: float = 0.0
     calibrated: bool = False
 
     def cost_ms(

@@ -87,7 +87,8 @@ def simulate(
     read_s, shared_s = _reading(loader, batch)
     floor = batch / _other_rate(loader)
     if workers == 0:
-        taken = np.cumsum(np.maximum(costs.sum(axis=1) + read_s, floor) + consumer_s)
+        alone = costs.sum(axis=1) * (loader.alone_s / loader.cost_s)
+        taken = np.cumsum(np.maximum(alone + read_s, np.maximum(shared_s, floor)) + consumer_s)
         waits = np.diff(taken, prepend=0.0) - consumer_s
     elif loader.threads:
         slow = workers / float(effective_cores(workers, loader.spec[2], threads=True))

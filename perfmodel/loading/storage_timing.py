@@ -16,6 +16,7 @@ import numpy as np
 _BLOCK, _PAGE = 1 << 20, 1 << 12
 _READERS = 16
 _FILE_BYTES = 96 << 20
+_FILE_SIZES, _FILES = (16 << 10, 512 << 10), 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class StorageTimes:
     storage_mbs, storage_iops : float
         Of 16 readers together: blocks of 1 MiB in MB/s, of 4 KiB a second.
     stream_mbs, read_latency_ms : float
-        Of one reader: blocks of 1 MiB, and the time of one block of 4 KiB.
+        Of one reader of whole files that are not cached, through the page cache: time = latency + bytes / stream.
     cached_mbs : float
         One reader, from the page cache.
     direct : bool
@@ -54,19 +55,18 @@ def time_storage(folder: str | os.PathLike[str] | None = None, *, seconds: float
         _write(path)
         reader = _Reader(path)
         try:
-            share = seconds / 5
-            stream = reader.rate(_BLOCK, readers=1, seconds=share)
+            share = seconds / 4
             every = reader.rate(_BLOCK, readers=_READERS, seconds=share)
-            single = reader.rate(_PAGE, readers=1, seconds=share)
             reads = reader.rate(_PAGE, readers=_READERS, seconds=share)
         finally:
             reader.close()
-        cached = _cached_rate(path, share)
+        latency, stream = time_files(Path(place), seconds=share)
+        cached = _cached_rate(path, share / 2)
     return StorageTimes(
-        storage_mbs=max(every, stream) * _BLOCK / 1e6,
-        storage_iops=max(reads, single),
-        stream_mbs=stream * _BLOCK / 1e6,
-        read_latency_ms=1e3 / single,
+        storage_mbs=max(every * _BLOCK / 1e6, stream),
+        storage_iops=max(reads, 1.0),
+        stream_mbs=stream,
+        read_latency_ms=1e3 * latency,
         cached_mbs=cached * _BLOCK / 1e6,
         direct=reader.direct,
     )
@@ -115,6 +115,38 @@ class _Reader:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def time_files(folder: Path, *, seconds: float) -> tuple[float, float]:
+    """Read whole files of two sizes that are not in the page cache: latency (s), and bandwidth beyond it (MB/s)."""
+    times = []
+    for size in _FILE_SIZES:
+        paths = [folder / f"{size}-{number}" for number in range(_FILES)]
+        content = np.random.default_rng(size).bytes(size)
+        for path in paths:
+            path.write_bytes(content)
+        os.sync()
+        for path in paths:
+            _forget(path)
+        taken: list[float] = []
+        deadline = time.perf_counter() + seconds / 2
+        for path in paths:
+            if taken and time.perf_counter() > deadline:
+                break
+            start = time.perf_counter()
+            path.read_bytes()
+            taken.append(time.perf_counter() - start)
+        times.append(float(np.median(taken)))
+    slope = max(times[1] - times[0], 1e-7) / (_FILE_SIZES[1] - _FILE_SIZES[0])
+    return max(times[0] - slope * _FILE_SIZES[0], 1e-6), 1 / slope / 1e6
+
+
+def _forget(path: Path) -> None:
+    """Ask for a file to leave the page cache."""
+    if hasattr(os, "posix_fadvise"):
+        file = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
 
 
 def _cached_rate(path: Path, seconds: float) -> float:
