@@ -14,6 +14,7 @@ from perfmodel.regression.guards.cells import (
     TIMES,
     Floats,
     Ints,
+    base_name,
     cells,
     column,
     log_times,
@@ -193,7 +194,7 @@ def _same_networks(frame: Any, first: Any, second: Any) -> bool:
 
 def _finding(frame: Any, rows: Ints, name: str, reason: str, *, where: str = "", severity: str = "refuse") -> Finding:
     index = tuple(int(row) for row in frame.index.to_numpy()[rows])
-    place = where or listed(word for word in np.unique(texts(frame, "file")[rows]) if word)
+    place = where or listed(base_name(str(word)) for word in np.unique(texts(frame, "file")[rows]) if word)
     told = f"{place} ({counted(len(index), 'row')})" if place else rows_of(index)
     return Finding(
         guard="per-image",
