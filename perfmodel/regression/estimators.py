@@ -81,6 +81,12 @@ class Estimate:
     quantiles: Floats = field(default_factory=lambda: np.zeros(0))
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def standard_errors(self) -> Floats:
+        """Of the coefficients, with the spread between cards, (p,)."""
+        variance = np.diag(self.covariance) + self.of_cards(np.eye(len(self.coefficients)))
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
     def of_cards(self, x: Floats) -> Floats:
         """Share of the variance of fitted values at rows `x` (m, p) that the spread between cards makes, (m,)."""
         if not self.card_leverage.size:
