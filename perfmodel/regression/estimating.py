@@ -94,8 +94,11 @@ def _linear(formula: Formula, design: Design, options: Options) -> Estimate:
 
 
 def _figures(formula: Formula, design: Design) -> int:
-    """Columns that only cards tell: figures of the card, or parameters of a law whose slopes are constant in a card."""
-    return len(card_parameters(design)) if formula.nonlinear else len(spec_columns(design))
+    """Columns that only cards tell: figures of the card; of a law at least a parameter for each figure in it."""
+    if not formula.nonlinear:
+        return len(spec_columns(design))
+    named = sum(name in BY_NAME and BY_NAME[name].level == "gpu" and name != "gpu" for name in formula.names)
+    return max(len(card_parameters(design)), min(named, len(formula.parameters) - 1))
 
 
 def check_rank(design: Design) -> None:
