@@ -15,8 +15,9 @@ MARK := $(VENV)/.perfmodel
 OUTPUT ?= calibration/measurements
 WHEELS ?= wheels
 BUDGET ?= 420
+SECONDS_EACH ?= 300
 
-.PHONY: help demo test lint docs gpu gpu-wheels sanitize clean check-python
+.PHONY: help demo test lint docs gpu gpu-wheels sanitize fuzz clean check-python
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -48,9 +49,13 @@ gpu: check-python
 gpu-wheels: $(MARK)-base
 	$(BIN)/python .ci/gpu_wheels.py --wheels "$(WHEELS)"
 
-## make sanitize  run the native tests under the address and undefined-behaviour sanitizers
+## make sanitize  run the native tests under the address, undefined-behaviour and thread sanitizers
 sanitize: $(MARK)-test
 	PYTHON=$(BIN)/python .ci/sanitize
+
+## make fuzz      feed damaged images to the loader under the sanitizers for a while (SECONDS_EACH, needs clang)
+fuzz: $(MARK)-test
+	PYTHON=$(BIN)/python .ci/fuzz $(SECONDS_EACH)
 
 ## make clean     remove everything that was built
 clean:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from perfmodel.hardware.gpu import gpus as gpus
     from perfmodel.hardware.host import Host as Host
     from perfmodel.hardware.host import find_host as find_host
-    from perfmodel.loading.model import LoaderModel as Loader
+    from perfmodel.loading.loader import Loader as Loader
+    from perfmodel.loading.model import LoaderModel as LoaderModel
     from perfmodel.regression.fitting import fit as fit
     from perfmodel.regression.result import Fit as Fit
     from perfmodel.regression.result import load_fit as load_fit
@@ -50,7 +51,8 @@ _LAZY = {
     "Host": "perfmodel.hardware.host",
     "InputError": "perfmodel.errors",
     "Interval": "perfmodel.step.prediction",
-    "Loader": "perfmodel.loading.model:LoaderModel",
+    "Loader": "perfmodel.loading.loader",
+    "LoaderModel": "perfmodel.loading.model",
     "Observation": "perfmodel.efficiency.profile",
     "PerfmodelError": "perfmodel.errors",
     "Prediction": "perfmodel.step.prediction",
@@ -85,6 +87,7 @@ __all__ = [
     "InputError",
     "Interval",
     "Loader",
+    "LoaderModel",
     "Observation",
     "PerfmodelError",
     "Prediction",

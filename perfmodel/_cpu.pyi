@@ -66,3 +66,59 @@ def product_time(out: Any, columns: Sequence[Any], coefficients: ProductCoeffici
 
     The columns broadcast to the shape of ``out`` by NumPy's rules.
     """
+
+def image_formats() -> dict[str, bool]:
+    """Formats that this build reads: ``jpeg`` and ``png``; one is False where its library was missing."""
+
+def decode_seconds(encoded: Any) -> float:
+    """CPU time in s of decoding an encoded image on this thread and nothing else; ``ValueError`` where that fails.
+
+    JPEG goes to RGB by libjpeg-turbo with its default settings, PNG through inflate and the undoing of its row filters:
+    the bound that loading is measured against.
+    """
+
+def plan_dtype() -> Any:
+    """NumPy type of the record that says what becomes of one image; `perfmodel.loading.plan` explains its fields."""
+
+class ImagePool:
+    """Threads that load batches of images: started at first use, again in a forked child, ended by `close`.
+
+    ``ValueError`` unless there are 1 to 1024 threads. Several threads may call at once; their batches queue.
+    """
+
+    def __init__(self, threads: int) -> None: ...
+    @property
+    def threads(self) -> int: ...
+    def load(
+        self,
+        sources: Sequence[str | tuple[Any, int, int]],
+        plan: Any,
+        out: Any,
+        *,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        filter: int = 2,
+        layout: str = "nchw",
+        cut_fill: float = 0.0,
+        max_pixels: int = 178956970,
+    ) -> tuple[Any, list[str]]:
+        """Read, decode and transform images into a batch, without Python's lock.
+
+        ``sources`` are paths or (buffer, offset, length) of encoded bytes; ``plan`` is an array (n,) of `plan_dtype`;
+        ``out`` is a C-contiguous buffer (n, C, H, W), or (n, H, W, C) for layout ``nhwc``, of float32, float16, uint16
+        (the bits of bfloat16) or uint8. Floating types take ``(v / 255 - mean) / std`` of the resized image's bytes.
+
+        Returns the status of each image, int32 (n,), and a message for each that failed, whose place is zero: 1 cannot
+        be opened, 2 no format that this build reads, 3 truncated or corrupt, 4 more than ``max_pixels``, 5 out of
+        memory, 6 the crop is larger than the image. ``ValueError`` for arguments that do not fit together.
+        """
+
+    def sizes(self, sources: Sequence[str | tuple[Any, int, int]]) -> Any:
+        """Height, width and channels of each image by its header, int32 (n, 3); zeros where it cannot be read."""
+
+    def stages(self) -> dict[str, int]:
+        """Nanoseconds of all threads in ``read``, ``decode``, ``resample``, ``colour`` and ``write``, of callers in
+        ``wait``, and the number of ``images``, ``bytes`` and ``failed`` images so far."""
+
+    def close(self) -> None:
+        """End the threads; a closed pool raises ``ValueError``. Harmless to repeat."""

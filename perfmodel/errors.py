@@ -56,5 +56,9 @@ class TableError(InputError):
     """A file is missing, is not a table, or lacks what is needed."""
 
 
+class ImageError(InputError):
+    """An image cannot be read, decoded or transformed."""
+
+
 class DependencyError(InputError):
     """An optional package that this needs is not installed."""

@@ -3,6 +3,8 @@
 
 #include "bindings/borrow.h"
 #include "bindings/errors.h"
+#include "bindings/gil.h"
+#include "bindings/image.h"
 #include "bindings/products.h"
 #include "cpu/isa.h"
 #include "cpu/microbench.h"
@@ -56,8 +58,10 @@ PYBIND11_MODULE(_cpu, module) {
     module.doc() = "Native CPU kernels: instruction-set dispatch, borrowed buffers, microbenchmarks.";
     module.attr("__version__") = PERFMODEL_VERSION;
     perfmodel::bindings::register_errors();
+    perfmodel::bindings::register_gil();
     perfmodel::bindings::register_borrow(module);
     perfmodel::bindings::register_products(module);
+    perfmodel::bindings::register_image(module);
     module.def("isas", &list_isas,
                "All instruction sets of this build, best first: (name, needs, supported here).");
     module.def("isa", [] { return perfmodel::cpu::active().name; }, "Name of the instruction set in use.");

@@ -26,6 +26,7 @@ VERBS = {
     "doctor": "Say what is built, found and missing, and what to do.",
     "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",
+    "loader": "Load images fast, and predict how long loading takes.",
     "run": "Train a shipped workload, timed phase by phase.",
     "datasets": "List driving data sets, say where to get them, generate look-alikes.",
 }

@@ -5,11 +5,17 @@ One domain, ``perfmodel``, and one prebuilt set of attributes a name: building t
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
 DOMAIN = "perfmodel"
+
+#: Set by Nsight Systems and other tools for the processes that they watch.
+TOOL_VARIABLES = ("NVTX_INJECTION64_PATH", "CUDA_INJECTION64_PATH", "NSYS_PROFILING_SESSION_ID")
 
 
 @lru_cache(maxsize=1)
@@ -70,3 +76,24 @@ def _nothing(*_: Any) -> None:
 def prebuilt(name: str) -> Range:
     """Return the range of a name, the same object each time."""
     return Range(name)
+
+
+class Silent:
+    """A range that nobody sees."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+
+def listening() -> bool:
+    """Whether a tool may watch this process, as far as can be told without loading anything."""
+    return "nvtx" in sys.modules or any(os.environ.get(name) for name in TOOL_VARIABLES)
+
+
+def ranges(names: Iterable[str]) -> Mapping[str, Range | Silent]:
+    """Return a range for each name; silent ones, which do not even import nvtx, where no tool listens."""
+    watched = listening()
+    return {name: prebuilt(name) if watched else Silent() for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,15 @@ from perfmodel.runs.stack import Stack, parse_stack
 from perfmodel.runs.timing import TimingScope, read_timing
 from perfmodel.step.compute import FULL_INFERENCE, FULL_TRAINING, Plan
 
+if TYPE_CHECKING:
+    from perfmodel.loading.loader import Loader
+
 MODES = ("train", "infer")
 #: Image sets of the loading model, by workload; other image networks read classification images.
 _IMAGES = {"cyclegan": "cyclegan", "pilotnet": "pilotnet", "dmnet": "depthmap"}
 #: Images of an epoch where a workload has a customary number (1000 images a domain, REFERENCE: its training options).
 _DATASET = {"cyclegan": 1000}
+_WORKERS = 4
 LOADERS = {"torch": "pil", "pil": "pil", "native": "native", "opencv": "opencv", "grain": "grain"}
 
 
@@ -135,8 +139,8 @@ def make_request(
     timing: str | TimingScope | None = None,
     campaign: str = "",
     host: str | Host = "default",
-    loader: str | LoaderModel | None = "torch",
-    workers: int = 4,
+    loader: str | LoaderModel | Loader | None = "torch",
+    workers: int | None = None,
     dataset_size: int | None = None,
     price: float | None = None,
     coverage: float = 0.9,
@@ -144,6 +148,8 @@ def make_request(
     resolved: str | None = None,
 ) -> Request:
     """Check a question and fill in its defaults; the arguments are those of `perfmodel.predict`.
+
+    A `Loader` stands for the time model of its own files and its threads.
 
     Raises
     ------
@@ -153,7 +159,7 @@ def make_request(
     for name, value in (("batch", batch), ("gpus", gpus), ("accumulate", accumulate), ("dataset_size", dataset_size)):
         if value is not None:
             whole(name, value)
-    whole("workers", workers, least=0)
+    workers = _workers(workers, loader)
     _check_share_and_price(coverage, price)
     if mode not in MODES:
         raise InputError(f"mode {mode!r} is unknown", f"give one of {', '.join(MODES)}")
@@ -196,7 +202,18 @@ def make_request(
     )
 
 
-def _scope(timing: str | TimingScope | None, mode: str, loader: str | LoaderModel | None) -> TimingScope | None:
+def _workers(workers: int | None, loader: str | LoaderModel | Loader | None) -> int:
+    """Workers of a card: as given, or the threads of a loader, or the customary number."""
+    if workers is None:
+        threads = getattr(loader, "workers", _WORKERS)
+        return threads if isinstance(threads, int) else _WORKERS
+    whole("workers", workers, least=0)
+    return workers
+
+
+def _scope(
+    timing: str | TimingScope | None, mode: str, loader: str | LoaderModel | Loader | None
+) -> TimingScope | None:
     """The timed region: what the words say; without a loader, the whole step with its input on the card already."""
     if isinstance(timing, str):
         return read_timing(timing, "", mode)
@@ -311,9 +328,11 @@ def _mode(graph: Graph, mode: str) -> str:
     return mode
 
 
-def _loader(loader: str | LoaderModel | None, graph: Graph, host: Host, *, timed: bool) -> LoaderModel | None:
+def _loader(loader: str | LoaderModel | Loader | None, graph: Graph, host: Host, *, timed: bool) -> LoaderModel | None:
     if isinstance(loader, LoaderModel) or loader is None:
         return loader
+    if not isinstance(loader, str):
+        return loader.model(host)
     if loader != "none" and loader not in LOADERS:
         raise InputError(f"loader {loader!r} is unknown", f"give one of {', '.join(LOADERS)}, none")
     if loader == "none" or timed or graph.unit != "image":

@@ -126,7 +126,8 @@ def new_cards(count: int, formula: str, seed: int, spread: float = 0.25, **optio
     """Share of measurements on cards never seen inside their 90 % interval, and of intervals that hold the slope."""
     rng = np.random.default_rng(seed)
     cards = [card for card in gpus() if card.cuda_cores and card.bandwidth_gbs and not card.memory_gb < 4]
-    inside, slope = [], []
+    inside: list[bool] = []
+    slope: list[bool] = []
     for _ in range(30):
         picked = rng.choice(len(cards), size=count + 2, replace=False)
         rows = []
@@ -149,7 +150,7 @@ def new_cards(count: int, formula: str, seed: int, spread: float = 0.25, **optio
             bool(low < y < high) for low, y, high in zip(found.low[::6], truth[::6], found.high[::6], strict=True)
         ]
         slope += [one.low <= -0.5 <= one.high for one in fitted.coefficients if one.name.startswith("log(")]
-    return float(np.mean(inside)), float(np.mean(slope or [np.nan]))
+    return float(np.mean(inside)), float(np.mean(slope)) if slope else float("nan")
 
 
 TWO = "log(step_ms) ~ log(cores) + log(bandwidth) + blocks"

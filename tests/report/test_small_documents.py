@@ -15,8 +15,9 @@ from perfmodel import cli
 from perfmodel.efficiency.cpu import typical_profile
 from perfmodel.errors import InputError
 from perfmodel.hardware.gpu import find_gpu
+from perfmodel.instrument.phases import PHASES
 from perfmodel.report import build
-from perfmodel.validation.run_phases import PHASES, RunPhases
+from perfmodel.validation.run_phases import RunPhases
 
 
 @pytest.fixture

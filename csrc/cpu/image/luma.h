@@ -1,0 +1,12 @@
+// Grey of red, green and blue as Pillow computes it: ITU-R 601-2 in units of 2^-16.
+#pragma once
+
+#include <cstdint>
+
+namespace perfmodel::cpu::image {
+
+inline std::uint8_t luma(std::uint32_t red, std::uint32_t green, std::uint32_t blue) {
+    return static_cast<std::uint8_t>((red * 19595U + green * 38470U + blue * 7471U + 0x8000U) >> 16);
+}
+
+}  // namespace perfmodel::cpu::image
