@@ -22,6 +22,7 @@ find_path(NVTX_INCLUDE_DIR nvtx3/nvToolsExt.h
 
 add_library(perfmodel_image STATIC
   csrc/cpu/image/batch.cpp
+  csrc/cpu/image/cosine_avx2.cpp
   csrc/cpu/image/crew.cpp
   csrc/cpu/image/exif.cpp
   csrc/cpu/image/filters.cpp
@@ -56,6 +57,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 if(JPEG_FOUND AND PERFMODEL_JPEG_IS_TURBO)
   target_sources(perfmodel_image PRIVATE
+    csrc/cpu/image/baseline.cpp
+    csrc/cpu/image/huffman.cpp
     csrc/cpu/image/jpeg.cpp
     csrc/cpu/image/jpeg_cmyk.cpp
     csrc/cpu/image/jpeg_planes.cpp

@@ -78,7 +78,7 @@ class Grid:
         shape = (len(cards), len(precisions), len(batches), len(blocks))
         self.step, self.low, self.high, self.memory = (np.full(shape, np.nan) for _ in range(4))
         self.grade = np.full(shape[:2], "-")
-        self._known: dict[tuple[str, bool], _Points] = {}
+        self._known: dict[tuple[str, bool, bool], _Points] = {}
 
     def run(self) -> None:
         """Fill the results, on all cores where there is enough to do."""
@@ -114,7 +114,7 @@ class Grid:
                 yield _Job(some, column, replace(ask, gpu=self.cards[some[0]]), ends)
 
     def _points(self, ask: Request) -> _Points:
-        key = (ask.plan.variant, ask.stack.fused_attention)
+        key = (ask.plan.variant, ask.plan.half_storage, ask.stack.fused_attention)
         if key not in self._known:
             self._known[key] = _points(ask, self.batches, self.blocks)
         return self._known[key]

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import perfmodel as pm
+from perfmodel.efficiency.features import GROUPS
+from perfmodel.efficiency.profile import term_shares
 from perfmodel.errors import InputError, PrecisionError
 from perfmodel.instrument.phases import PHASES
 
@@ -202,7 +204,7 @@ def test_timed_regions_nest() -> None:
 
 def test_a_profile_moves_the_answer_and_narrows_it() -> None:
     plain = pm.predict("resnet50", gpu="v100", batch=32, loader="none")
-    shares = np.array([0.7, 0.25, 0.0, 0.05, 1.0])
+    shares = term_shares(np.eye(len(GROUPS))[0], 0.2, whole_step=True)
     slow = pm.Observation(measured_s=1.5, predicted_s=1.0, shares=shares)
     profile = pm.Profile(gpu="v100-sxm2-16").update([slow] * 5)
     known = pm.predict("resnet50", gpu="v100", batch=32, loader="none", profile=profile)

@@ -49,6 +49,25 @@ def trainer_of(name, place):
     return depthmap.DepthMaskTrainer(options, place, None, epoch_steps=1)
 
 
+def stopped_run(place):  # a run of several processes, that one of them is asked to end
+    options = depthmap_options.Options(
+        data=quadruples, output=out, size=16, batch=2, epochs=50, workers=0, gpus="cpu", checkpoint_every=3
+    )
+    step, count = depthmap.DepthMaskTrainer.step, 0
+
+    def counted(self, *given):
+        nonlocal count
+        count += 1
+        if count == 6 and place.rank == 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, *given)
+
+    depthmap.DepthMaskTrainer.step = counted
+    result = depthmap.train(options)
+    with open(f"{out}.{place.rank}.json", "w") as file:
+        json.dump({"steps": result.steps, "interrupted": result.interrupted, "validation": result.validation}, file)
+
+
 found = {}
 with joined("cpu") as place, step_phases(device="cpu") as phases:
     share = place.share(4)
@@ -62,35 +81,25 @@ with joined("cpu") as place, step_phases(device="cpu") as phases:
         found[name] = {key: value.grad for key, value in bare(trainer.network).named_parameters()}
     if place.first:
         torch.save(found, out + ".pt")
-
-if place.world > 1:  # a run of several processes that one of them is asked to end
-    options = depthmap_options.Options(
-        data=quadruples, output=out, size=16, batch=2, epochs=50, workers=0, gpus="cpu", checkpoint_every=3
-    )
-    step, count = depthmap.DepthMaskTrainer.step, 0
-
-    def counted(self, *given):
-        global count
-        count += 1
-        if count == 6 and place.rank == 1:
-            signal.raise_signal(signal.SIGINT)
-        return step(self, *given)
-
-    depthmap.DepthMaskTrainer.step = counted
-    result = depthmap.train(options)
-    with open(f"{out}.{place.rank}.json", "w") as file:
-        json.dump({"steps": result.steps, "interrupted": result.interrupted, "validation": result.validation}, file)
+    if place.world > 1:
+        stopped_run(place)
 """
 
 
 def run(script: Path, words: Sequence[str], *, processes: int) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
     clean = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    found = subprocess.run(
-        [sys.executable, *launcher, str(script), *words], capture_output=True, text=True, timeout=300,
+    child = subprocess.Popen(
+        [sys.executable, *launcher, str(script), *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env=clean | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert found.returncode == 0, found.stderr[-3000:]
+    try:
+        errors = child.communicate(timeout=300)[1]
+    except subprocess.TimeoutExpired:
+        child.terminate()  # the launcher ends its processes
+        child.wait(60)
+        raise
+    assert child.returncode == 0, errors[-3000:]
 
 
 def test_gradients_are_those_of_the_whole_batch_and_all_stop_together(

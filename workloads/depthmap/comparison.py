@@ -21,6 +21,7 @@ from perfmodel.workloads.depthmap.similarity import WINDOW
 from perfmodel.workloads.depthmap.training import train
 from perfmodel.workloads.training.folder import CHECKPOINT, write_json
 from perfmodel.workloads.training.images import decode
+from perfmodel.workloads.training.processes import joined
 
 SCHEMA_VERSION = 1
 COMPARISON = "losses.json"
@@ -171,10 +172,14 @@ def compare_losses(
     if unknown:
         raise InputError(f"no loss {unknown[0]!r}", f"there are {', '.join(LOSSES)}")
     pairs = read_pairs(files) if files else standard_pairs(_depth_image(options))
-    trained = () if options is None else tuple(_trained(name, options, told) for name in losses)
-    found = LossComparison(pairs=judge(pairs, losses), trained=trained)
-    if options is not None:
-        write_json(Path(options.output) / COMPARISON, found.to_dict())
+    if options is None:
+        return LossComparison(pairs=judge(pairs, losses))
+    with joined(options.gpus) as place:
+        found = LossComparison(
+            pairs=judge(pairs, losses), trained=tuple(_trained(name, options, told) for name in losses)
+        )
+        if place.first:
+            write_json(Path(options.output) / COMPARISON, found.to_dict())
     return found
 
 

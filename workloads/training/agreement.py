@@ -47,6 +47,11 @@ class Agreement:
         self._told.wait()
         return bool(self._flag.item())
 
+    def wait_for_all(self) -> None:
+        """Wait until every process is here."""
+        if self._group is not None:
+            torch.distributed.barrier(group=self._group)
+
     def settle(self) -> None:
         """Wait for what the other processes were still telling."""
         self._answer()

@@ -107,6 +107,7 @@ class Loop:
                     phases.listeners.append(self._finished)
                     interrupted = self._epochs(phases, end)
                 self._checkpoint()
+                end.wait_for_all()
         except InputError:
             if self.number:
                 self._checkpoint()  # all steps so far are whole: what is wrong is a sample of the next

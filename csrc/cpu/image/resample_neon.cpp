@@ -140,9 +140,9 @@ void vertical_byte(const RowPair* rows, std::ptrdiff_t stride, const std::int16_
 
 const Kernels* neon_image_kernels() {
     static const Kernels kernels = {
-        "neon",         gather,       horizontal_any, vertical_fine,     vertical_byte,    neon::colour,
-        neon::split3,   neon::split4, neon::join3,    neon::write_float, neon::write_half, neon::write_bfloat,
-        neon::unfilter,
+        "neon",       gather,         horizontal_any, vertical_fine,     vertical_byte,    neon::colour,
+        neon::split3, neon::split4,   neon::join3,    neon::write_float, neon::write_half, neon::write_bfloat,
+        nullptr,      neon::unfilter,
     };
     return &kernels;
 }
