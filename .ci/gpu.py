@@ -61,7 +61,7 @@ def installed(name: str) -> bool:
 def pip(arguments: list[str], variables: dict[str, str]) -> None:
     """Install into the site folder without network."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--upgrade"]
-    subprocess.run([*command, "--target", str(SITE), *arguments], cwd=ROOT, env=variables, check=True, timeout=300)
+    subprocess.run([*command, "--target", str(SITE), *arguments], cwd=ROOT, env=variables, check=True, timeout=900)
 
 
 def install_missing(folder: Path, variables: dict[str, str]) -> None:
