@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-
 SANITIZED = "san" in os.environ.get("LD_PRELOAD", "")
 not_sanitized = pytest.mark.skipif(SANITIZED, reason="the sanitizers' own threads and locks do not survive this")
 
