@@ -223,8 +223,8 @@ def cpu_quota(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -
     found = []
     for folder, files in _groups(root, groups):
         words = [word for name in files for word in _words(os.path.join(folder, name))]
-        if len(words) == 2 and words[0] not in ("max", "-1"):
-            found.append(float(words[0]) / float(words[1]))
+        if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]):
+            found.append(int(words[0]) / int(words[1]))  # not "max" or -1
     return min(found, default=None)
 
 

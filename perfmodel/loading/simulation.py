@@ -8,9 +8,10 @@ batch i is sent when batch i - p * F was taken (F is ``prefetch_factor``); batch
     start(i) = max(ready(i - p), taken(i - p F)),  ready(i) = start(i) + reading + work(i),
     taken(i) = max(taken(i - 1) + T, ready(i))
 
-This package's loader: one batch after the other, at most D ahead, images dealt out to n threads as they become free:
+This package's loader: images are dealt out to n threads as they become free, batch by batch; a batch is begun when it
+is at most D ahead and the last but one is ready, so that threads have work while the last images of one are finished:
 
-    start(i) = max(ready(i - 1), taken(i - D)),  ready(i) = start(i) + makespan of the images on n threads
+    begun(i) = max(ready(i - 2), taken(i - D)),  ready(i) = when the last of its images is done
 
 Reading shares one storage, in the order of the batches. Workers beyond the cores share them evenly.
 """
@@ -18,6 +19,7 @@ Reading shares one storage, in the order of the batches. Workers beyond the core
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,9 @@ import numpy.typing as npt
 from perfmodel.loading.model import LoaderModel, effective_cores
 
 Floats = npt.NDArray[np.float64]
+
+_MADE_AT_A_TIME = 2
+"""Batches that this package's loader works on at a time (`perfmodel.loading.prefetch.THREADS`)."""
 
 _BATCHES = 400
 _WARM = 0.25
@@ -88,17 +93,19 @@ def simulate(
     floor = batch / _other_rate(loader)
     if workers == 0:
         alone = costs.sum(axis=1) * (loader.alone_s / loader.cost_s)
-        taken = np.cumsum(np.maximum(alone + read_s, np.maximum(shared_s, floor)) + consumer_s)
+        taken = np.cumsum(np.maximum(alone + read_s, max(shared_s, floor)) + consumer_s)
         waits = np.diff(taken, prepend=0.0) - consumer_s
     elif loader.threads:
         slow = workers / float(effective_cores(workers, loader.spec[2], threads=True))
-        work = np.maximum(makespans(costs * slow + read_s / files, workers), np.maximum(shared_s, floor))
-        taken, waits = one_after_the_other(work, consumer_s, ahead=loader.prefetch)
+        taken, waits = dealt_out(
+            costs * slow + read_s / files, consumer_s, threads=workers, ahead=loader.prefetch,
+            shared_s=max(shared_s, floor),
+        )  # fmt: skip
     else:
         slow = workers / float(effective_cores(workers, loader.spec[2]))
         taken, waits = in_turns(
             costs.sum(axis=1) * slow, consumer_s, workers=workers, ahead=loader.prefetch, own_read_s=read_s,
-            shared_read_s=np.maximum(shared_s, floor),
+            shared_read_s=max(shared_s, floor),
         )  # fmt: skip
     return _summary(loader, taken, waits, batch=batch, workers=workers, consumer_s=consumer_s)
 
@@ -146,32 +153,40 @@ def in_turns(
     return np.array(taken), np.array(waits)
 
 
-def one_after_the_other(work: Floats, consumer_s: float, *, ahead: int) -> tuple[Floats, Floats]:
-    """Return when batches are taken, and how long the consumer waited: one producer, `ahead` batches before."""
-    taken: list[float] = []
-    waits: list[float] = []
-    ready = asked = 0.0
-    for i, one in enumerate(work.tolist()):
-        ready = max(ready, taken[i - ahead] if i >= ahead else 0.0) + one
-        taken.append(max(asked, ready))
-        waits.append(taken[i] - asked)
-        asked = taken[i] + consumer_s
-    return np.array(taken), np.array(waits)
-
-
-def makespans(costs: Floats, threads: int) -> Floats:
-    """Return how long some threads take for the images of each batch, in order, each to the first that is free.
+def dealt_out(
+    costs: Floats, consumer_s: float, *, threads: int, ahead: int, shared_s: float = 0.0
+) -> tuple[Floats, Floats]:
+    """Return when batches are taken, and how long the consumer waited: this package's loader.
 
     Parameters
     ----------
     costs : array (batches, images)
-    threads : int
+        What each image takes a thread, s.
+    consumer_s : float
+    threads, ahead : int
+        n and D above.
+    shared_s : float
+        What a batch takes of something that one batch has at a time: storage, memory, the bus.
     """
-    free = np.zeros((costs.shape[0], threads))
-    rows = np.arange(costs.shape[0])
-    for image in range(costs.shape[1]):
-        free[rows, free.argmin(axis=1)] += costs[:, image]
-    return np.asarray(free.max(axis=1))
+    free = [0.0] * threads
+    ready: list[float] = []
+    taken: list[float] = []
+    waits: list[float] = []
+    stored = asked = 0.0
+    for i, images in enumerate(costs.tolist()):
+        begun = max(
+            ready[i - _MADE_AT_A_TIME] if i >= _MADE_AT_A_TIME else 0.0, taken[i - ahead] if i >= ahead else 0.0
+        )
+        done = stored = max(stored, begun) + shared_s
+        for one in images:
+            end = max(heappop(free), begun) + one
+            heappush(free, end)
+            done = max(done, end)
+        ready.append(done)
+        taken.append(max(asked, done))
+        waits.append(taken[i] - asked)
+        asked = taken[i] + consumer_s
+    return np.array(taken), np.array(waits)
 
 
 def _reading(loader: LoaderModel, batch: int) -> tuple[float, float]:
