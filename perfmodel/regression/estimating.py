@@ -79,7 +79,10 @@ def estimate(formula: Formula, design: Design, options: Options) -> tuple[Design
         return design, found
     if options.method in ("ols", "wls") and len(set(cards)) >= FEWEST_CLUSTERS:
         return design, found
-    return design, spread_between_cards(design, found, cards, _figures(formula, design), formula.transform)
+    return design, spread_between_cards(
+        design, found, cards, _figures(formula, design), transform=formula.transform,
+        parted=options.method != "quantile",
+    )  # fmt: skip
 
 
 def _linear(formula: Formula, design: Design, options: Options) -> Estimate:

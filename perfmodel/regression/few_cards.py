@@ -31,7 +31,13 @@ ENOUGH = 3
 
 
 def spread_between_cards(
-    design: Design, found: Estimate, cards: npt.NDArray[np.object_], figures: int, transform: str = "log"
+    design: Design,
+    found: Estimate,
+    cards: npt.NDArray[np.object_],
+    figures: int,
+    *,
+    transform: str = "log",
+    parted: bool = True,
 ) -> Estimate:
     """Return an estimate whose variances hold the spread between cards.
 
@@ -47,6 +53,9 @@ def spread_between_cards(
         Columns of the design that are figures of the card.
     transform : str
         Of the response, as `Formula.transform`.
+    parted : bool
+        Whether the estimator weighs residuals, so that the spread between cards can be taken out of its covariance;
+        a quantile counts signs, which the spread between cards changes within a card, too.
     """
     labels, codes, counts = np.unique(cards.astype(str), return_inverse=True, return_counts=True)
     degrees = len(labels) - figures - 1
@@ -63,7 +72,8 @@ def spread_between_cards(
     np.add.at(sums, codes, x * root[:, None])
     bread = inverse_gram(x)
     own = replace(
-        found, covariance=_rows_share(found, root, within), row_sd=float(np.sqrt(within)),
+        found, covariance=_rows_share(found, root, within) if parted else found.covariance,
+        row_sd=float(np.sqrt(within)),
         card_leverage=bread @ (sums.T @ sums) @ bread / np.outer(length, length),
         quantiles=_within(found, rows, ratio) if len(found.quantiles) else found.quantiles,
     )  # fmt: skip
