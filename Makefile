@@ -83,6 +83,7 @@ $(MARK)-base: $(MARK)-venv $(SOURCES)
 	@touch $@
 
 $(MARK)-test: $(MARK)-base
+	@sh .ci/system $(PYTHON) tests
 	@echo "installing torch and the tools of the tests; this takes a minute or two"
 	@$(INSTALL) --no-build-isolation --editable '.[torch,test]'
 	@touch $@

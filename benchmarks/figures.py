@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from perfmodel.report.plots.axes import logarithmic
+from perfmodel.report.style import blank, describe, save
+from perfmodel.report.themes import applied
+
 HERE = Path(__file__).resolve().parents[1] / "docs"
-COLOURS = {"perfmodel": "#0072B2", "two constants": "#E69F00", "scaled roofline": "#999999"}
+NAMES = ("perfmodel", "two constants", "scaled roofline")
 
 
 def left_out_cards(text: str) -> list[tuple[str, float, float, float]]:
@@ -21,28 +25,31 @@ def left_out_cards(text: str) -> list[tuple[str, float, float, float]]:
 
 def main() -> None:
     """Write ``docs/figures/left_out_cards.svg``."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "perfmodel"
-    from matplotlib import pyplot
-
     rows = sorted(left_out_cards((HERE / "accuracy.md").read_text()), key=lambda row: row[1])
-    figure, axes = pyplot.subplots(figsize=(8.0, 6.4), layout="constrained")
-    places = range(len(rows))
-    for column, (name, colour) in enumerate(COLOURS.items(), start=1):
-        marker = "o" if column == 1 else "|"
-        axes.scatter([row[column] for row in rows], places, label=name, color=colour, marker=marker, zorder=4 - column)
-    axes.set_yticks(list(places), [row[0] for row in rows], fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xticks([2, 5, 10, 20, 50, 100], ["2", "5", "10", "20", "50", "100"])
-    axes.minorticks_off()
-    axes.set_xlabel("median error of step times on a card left out of the fit, % (mean over its sources and phases)")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="lower right", fontsize=8)
+    with applied("light") as look:
+        figure, axes = blank(look, width=8.0, height=6.8)
+        places = range(len(rows))
+        for column, name in enumerate(NAMES, start=1):
+            series = look.series((0, 1, 6)[column - 1])
+            axes.scatter(
+                [row[column] for row in rows], places, label=name, color=series.colour, zorder=4 - column,
+                marker="o|x"[column - 1],
+            )  # fmt: skip
+        axes.set_yticks(list(places), [row[0] for row in rows])
+        values = [value for row in rows for value in row[1:]]
+        logarithmic(axes.xaxis, 0.9 * min(values), 1.1 * max(values), ticks=[2, 5, 10, 20, 50, 100])
+        axes.set_xlabel("median error of step times, mean over sources and phases (%)")
+        axes.legend(loc="lower right")
+        middle = sorted(row[1] for row in rows)[len(rows) // 2]
+        describe(
+            figure,
+            title=f"Error on cards left out of the fit, n = {len(rows)} cards",
+            text=f"Median error of step times on {len(rows)} cards that were left out of the fit, one after the other: "
+            f"half of the cards lie below {middle:g} % with perfmodel.",
+        )
     target = HERE / "figures" / "left_out_cards.svg"
     target.parent.mkdir(exist_ok=True)
-    figure.savefig(target, metadata={"Date": None})
+    save(figure, target)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from perfmodel.hardware.cpu import local_cpu
 from perfmodel.step.predict import predict
 
 from .cpu_clock import clock_for, torch_threads
-from .programs import StepCase, build_program
+from .programs import StepCase, build_program, driving_network
 from .steps import Probe, Program, module_program
 
 
@@ -32,7 +32,7 @@ class Point:
     Attributes
     ----------
     workload : str
-        ``pilotnet``, ``dmnet_cnn`` or ``cyclegan``.
+        A shipped workload: ``pilotnet``, ``dmnet_cnn``, ``cyclegan``, ...
     batch : int
     size : int or None
         Image size; None where the network has one size.
@@ -83,9 +83,12 @@ POINTS = (
     *(Point(workload="dmnet_cnn", batch=batch, size=size) for batch, size in ((1, 64), (1, 96), (2, 96))),
     *(Point(workload="dmnet_cnn", batch=batch, size=size, mode="infer") for batch, size in ((1, 96), (4, 64))),
     *(Point(workload="cyclegan", batch=1, size=size, blocks=3) for size in (64, 96, 128)),
+    Point(workload="pilotnet_same", batch=8),
+    *(Point(workload="deepest_lstm_tiny_pilotnet", batch=batch) for batch in (8, 32)),
+    *(Point(workload=name, batch=2, size=64) for name in ("dmnet_cnn_v1", "dmnet_resnet")),
 )
 #: Points of a run of half a minute.
-SHORT = tuple(point for point in POINTS if point.batch != 32 and point.workload != "cyclegan")
+SHORT = tuple(point for point in POINTS if point.workload in ("pilotnet", "dmnet_cnn") and point.batch != 32)
 
 
 def program_of(point: Point) -> Program:
@@ -97,12 +100,12 @@ def program_of(point: Point) -> Program:
         return build_program(case, device="cpu")
     import torch
 
-    from perfmodel.workloads import depthmap, pilotnet
+    from perfmodel.workloads import depthmap
 
-    if point.workload == "pilotnet":
-        return module_program(pilotnet.PilotNet(), [torch.randn(point.batch, 3, 200, 66)], mode="infer")
+    if "pilotnet" in point.workload:
+        return module_program(driving_network(point.workload), [torch.randn(point.batch, 3, 200, 66)], mode="infer")
     shape = (point.batch, depthmap.CHANNELS, point.size or depthmap.SIZE, point.size or depthmap.SIZE)
-    return module_program(depthmap.dmnet_cnn(), [torch.randn(*shape)], mode="infer")
+    return module_program(getattr(depthmap, point.workload)(), [torch.randn(*shape)], mode="infer")
 
 
 def measure_point(

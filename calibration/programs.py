@@ -167,24 +167,35 @@ def _language_model(torch: Any, case: StepCase, device: str) -> Program:
 
 
 def _pilotnet(torch: Any, case: StepCase, device: str) -> Program:
-    """PilotNet with mean squared error to random speeds and turns."""
+    """A driving network with mean squared error to random speeds and turns."""
     from perfmodel.workloads import pilotnet
 
-    images = _host(torch.randn(case.batch, 3, pilotnet.HEIGHT, pilotnet.WIDTH), device)
+    tiny = case.workload == "deepest_lstm_tiny_pilotnet"
+    size = (pilotnet.TINY_HEIGHT, pilotnet.TINY_WIDTH) if tiny else (pilotnet.HEIGHT, pilotnet.WIDTH)
+    images = _host(torch.randn(case.batch, 3, *size), device)
     target = torch.rand(case.batch, 2, device=device)
     loss = torch.nn.functional.mse_loss
-    return fed_program(torch, pilotnet.PilotNet(), [images], case, device, loss=lambda output: loss(output, target))
+    network = driving_network(case.workload)
+    return fed_program(torch, network, [images], case, device, loss=lambda output: loss(output, target))
+
+
+def driving_network(name: str) -> Any:
+    """Return the driving network of a zoo name."""
+    from perfmodel.workloads import pilotnet
+
+    if name == "deepest_lstm_tiny_pilotnet":
+        return pilotnet.DeepestLSTMTinyPilotNet()
+    return pilotnet.PilotNet(same=name == "pilotnet_same")
 
 
 def _depthmap(torch: Any, case: StepCase, device: str) -> Program:
-    """DMNet with its own loss to random masks and depths."""
+    """A depth and mask network with its own loss to random masks and depths."""
     from perfmodel.workloads import depthmap
 
     images = _host(torch.randn(case.batch, depthmap.CHANNELS, case.size, case.size), device)
     mask, depth = (torch.rand(case.batch, 1, case.size, case.size, device=device) for _ in range(2))
-    return fed_program(
-        torch, depthmap.dmnet_cnn(), [images], case, device, loss=lambda output: depthmap.loss(output, mask, depth)
-    )
+    network = getattr(depthmap, case.workload)()
+    return fed_program(torch, network, [images], case, device, loss=lambda output: depthmap.loss(output, mask, depth))
 
 
 class _CycleganSession:
@@ -269,6 +280,10 @@ _BUILDERS: dict[str, Build] = {
     "gpt2": _language_model,
     "tiny_gpt": _language_model,
     "pilotnet": _pilotnet,
+    "pilotnet_same": _pilotnet,
+    "deepest_lstm_tiny_pilotnet": _pilotnet,
     "dmnet_cnn": _depthmap,
+    "dmnet_cnn_v1": _depthmap,
+    "dmnet_resnet": _depthmap,
     "cyclegan": _cyclegan,
 }

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from perfmodel.hardware.host import find_host as find_host
     from perfmodel.loading.loader import Loader as Loader
     from perfmodel.loading.model import LoaderModel as LoaderModel
+    from perfmodel.regression.fitting import fit as fit
+    from perfmodel.regression.result import Fit as Fit
+    from perfmodel.regression.result import load_fit as load_fit
     from perfmodel.runs.rows import Runs as Runs
     from perfmodel.runs.rows import read_runs as read_runs
     from perfmodel.step.compare import Comparison as Comparison
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from perfmodel.step.predict import predict as predict
     from perfmodel.step.prediction import Interval as Interval
     from perfmodel.step.prediction import Prediction as Prediction
+    from perfmodel.validation.grey_box import fit_residual as fit_residual
     from perfmodel.validation.report import Validation as Validation
     from perfmodel.validation.report import validate as validate
 
@@ -41,6 +45,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Comparison": "perfmodel.step.compare",
     "FailureError": "perfmodel.errors",
+    "Fit": "perfmodel.regression.result",
     "Gpu": "perfmodel.hardware.gpu",
     "Graph": "perfmodel.graph",
     "Host": "perfmodel.hardware.host",
@@ -59,19 +64,23 @@ _LAZY = {
     "explain": "perfmodel.step.explain",
     "find_gpu": "perfmodel.hardware.gpu",
     "find_host": "perfmodel.hardware.host",
+    "fit": "perfmodel.regression.fitting",
+    "fit_residual": "perfmodel.validation.grey_box",
     "gpus": "perfmodel.hardware.gpu",
     "graph_from_totals": "perfmodel.graph.totals",
+    "load_fit": "perfmodel.regression.result",
     "load_profile": "perfmodel.efficiency.profile",
     "models": "perfmodel.graph.catalogue:names",
     "predict": "perfmodel.step.predict",
     "read_runs": "perfmodel.runs.rows",
     "validate": "perfmodel.validation.report",
 }
-_PARTS = frozenset({"errors", "graph", "hardware", "instrument", "loading", "runs"})
+_PARTS = frozenset({"errors", "graph", "hardware", "instrument", "loading", "report", "runs"})
 
 __all__ = [
     "Comparison",
     "FailureError",
+    "Fit",
     "Gpu",
     "Graph",
     "Host",
@@ -91,8 +100,11 @@ __all__ = [
     "explain",
     "find_gpu",
     "find_host",
+    "fit",
+    "fit_residual",
     "gpus",
     "graph_from_totals",
+    "load_fit",
     "load_profile",
     "models",
     "predict",

@@ -17,12 +17,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands() -> Iterator[str]:
-    """Commands of predict and compare in shell blocks that need no file of the user's."""
+    """Commands of predict and compare in shell blocks that need no file of the user's and write none."""
     for page in PAGES:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.splitlines():
-                words = line.partition("#")[0].strip().removeprefix("python -m ")
-                if re.match(r"perfmodel (predict|compare)\b", words) and "my_package" not in words:
+                words = line.partition("#")[0].partition(" > ")[0].strip().removeprefix("python -m ")
+                if (
+                    re.match(r"perfmodel (predict|compare)\b", words)
+                    and "my_package" not in words
+                    and "--plot" not in words
+                ):
                     yield words.removeprefix("perfmodel ")
 
 

@@ -21,10 +21,14 @@ VERBS = {
     "predict": "Predict the time, memory and cost of one step on a card.",
     "compare": "Compare cards, batches, precisions and block counts.",
     "validate": "Predict every row of a measured table and score the predictions.",
+    "fit": "Fit a regression to measured rows and say what it means.",
+    "report": "Make one self-contained page of documents and measured tables.",
     "doctor": "Say what is built, found and missing, and what to do.",
     "gpus": "List, search, show, add and check GPUs.",
     "measure": "Measure operators and steps on this machine.",
     "loader": "Load images fast, and predict how long loading takes.",
+    "run": "Train a shipped workload, timed phase by phase.",
+    "datasets": "List driving data sets, say where to get them, generate look-alikes.",
 }
 
 
@@ -84,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(words: list[str], *, debug: bool) -> int:
     """Run and return the exit status."""
     try:
-        with group.make_context("perfmodel", words) as context:
+        with group.make_context("perfmodel", list(words), obj=words) as context:
             result = group.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as ended:

@@ -9,14 +9,18 @@ import click
 
 from perfmodel.cli.network import choose_model
 from perfmodel.cli.options import Names, WholeNumbers, common_options, read_profile, shared_options
+from perfmodel.cli.plotting import check_plot, plot_options, write_plot
 from perfmodel.errors import FailureError, InputError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     PriceType = click.ParamType[float | dict[str, float]]
 else:  # not generic at run time in older versions
     PriceType = click.ParamType
 
 SCHEMA_VERSION = 1
+KINDS = ("cards", "scaling", "pareto")
 
 
 class Price(PriceType):
@@ -49,6 +53,8 @@ class Price(PriceType):
 @click.option("--profile", type=click.Path(), default=None, help="Profile of one of the cards.")
 @click.option("--csv", "csv_path", type=click.Path(dir_okay=False), default=None, help="Write the rows to a CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@plot_options(KINDS)
+@click.option("--along", default=None, help="Of a scaling figure: batch or blocks.")
 @common_options
 def command(**values: Any) -> None:
     """Compare cards, batches, precisions and block counts.
@@ -58,10 +64,13 @@ def command(**values: Any) -> None:
     """
     from perfmodel.step.compare import compare
 
+    check_plot(values, KINDS)
     axes = {name: values[name] for name in ("gpu", "batch", "blocks", "precision", "price")}
     found = compare(choose_model(values), **axes, **shared_options(values), profile=read_profile(values["profile"]))
     if values["csv_path"] is not None:
         _write_csv(Path(values["csv_path"]), found.columns())
+    if values["plot"] is not None:
+        write_plot(values, figure_of(document(found), values))
     if values["as_json"]:
         import json
 
@@ -89,6 +98,24 @@ def document(found: Any) -> dict[str, Any]:
         "coverage": ask.coverage,
         "rows": [{name: None if value != value else value for name, value in row.items()} for row in rows],
     }  # fmt: skip
+
+
+def figure_of(found: dict[str, Any], values: dict[str, Any]) -> Figure:
+    """The figure that ``--plot-kind`` names, else the one that says most: cost where there are prices, then scaling."""
+    from perfmodel.report.plots.cards import cards_figure, pareto_figure
+    from perfmodel.report.plots.scaling import differing, scaling_figure
+
+    kind, theme = values["plot_kind"], values["theme"]
+    priced = any(name.startswith("cost_per_") for row in found["rows"] for name in row)
+    if kind == "pareto" and not priced:
+        raise InputError("a figure of time and cost needs prices", "give --price")
+    if kind is None:
+        kind = "pareto" if priced else "scaling" if differing(found["rows"]) or values["along"] else "cards"
+    if kind == "pareto":
+        return pareto_figure(found, theme=theme)
+    if kind == "scaling":
+        return scaling_figure(found, values["along"] or "", theme=theme)
+    return cards_figure(found, theme=theme)
 
 
 def _write_csv(path: Path, columns: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfmodel.cli.plotting import check_plot, plot_options, write_plot
+
 if TYPE_CHECKING:
     from perfmodel.hardware.gpu import Gpu
 
@@ -42,12 +44,18 @@ def search(text: str, as_json: bool) -> None:
 @command.command("show")
 @click.argument("name")
 @_JSON
-def show(name: str, as_json: bool) -> None:
-    """Show the specification of one GPU and where its figures come from."""
+@plot_options(("roofline",))
+def show(name: str, as_json: bool, plot: str | None, theme: str) -> None:
+    """Show the specification of one GPU and where its figures come from; with --plot its roofline."""
     from perfmodel.hardware.gpu import find_gpu
     from perfmodel.hardware.precision import supported
 
+    check_plot({"plot": plot, "theme": theme}, ("roofline",))
     gpu = find_gpu(name)
+    if plot is not None:
+        from perfmodel.report.plots.roofline import roofline_figure
+
+        write_plot({"plot": plot}, roofline_figure(gpu, theme=theme))
     if as_json:
         _print_json({"gpu": gpu_document(gpu)})
         return

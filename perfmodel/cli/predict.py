@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perfmodel.cli.network import choose_model
 from perfmodel.cli.options import WholeNumber, common_options, read_profile, shared_options
+from perfmodel.cli.plotting import check_plot, plot_options, write_plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from perfmodel.step.prediction import Prediction
+
+KINDS = ("timeline", "roofline", "scaling")
 
 
 @click.command()
@@ -19,6 +27,8 @@ from perfmodel.cli.options import WholeNumber, common_options, read_profile, sha
 @click.option("--profile", type=click.Path(), default=None, help="Profile of this very card.")
 @click.option("--explain", is_flag=True, help="Terms, top operators, and what would change it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@plot_options(KINDS)
+@click.option("--along", default="batch", show_default=True, help="Of a scaling figure: batch, blocks, gpus, workers.")
 @common_options
 def command(**values: Any) -> None:
     """Predict the time, memory and cost of one step on a card.
@@ -27,12 +37,15 @@ def command(**values: Any) -> None:
     """
     from perfmodel.step.predict import predict
 
+    check_plot(values, KINDS)
     prediction = predict(choose_model(values), **options_of(values))
     explanation = None
     if values["explain"]:
         from perfmodel.step.explain import explain
 
         explanation = explain(prediction)
+    if values["plot"] is not None:
+        write_plot(values, figure_of(prediction, values))
     if values["as_json"]:
         import json
 
@@ -46,6 +59,26 @@ def command(**values: Any) -> None:
     click.echo(prediction_text(prediction))
     if explanation is not None:
         click.echo(explanation_text(explanation))
+
+
+def figure_of(prediction: Prediction, values: dict[str, Any]) -> Figure:
+    """The figure that ``--plot-kind`` names."""
+    theme, kind = values["theme"], values["plot_kind"] or KINDS[0]
+    if kind == "roofline":
+        from perfmodel.report.plots.roofline import roofline_figure
+        from perfmodel.step.operator_times import operator_times
+
+        ask = prediction.request
+        title = f"Roofline of {ask.model} on {ask.gpu.name}, batch {ask.batch}, {ask.precision}"
+        return roofline_figure(ask.gpu, operator_times(prediction), precision=ask.precision, title=title, theme=theme)
+    if kind == "scaling":
+        from perfmodel.report.plots.scaling import scaling_figure
+        from perfmodel.step.scaling import scaling
+
+        return scaling_figure(scaling(prediction, values["along"]), values["along"], theme=theme)
+    from perfmodel.report.plots.timeline import timeline_figure
+
+    return timeline_figure(prediction.to_dict(), theme=theme)
 
 
 def options_of(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,15 @@ column               unit    meaning
 ``<phase>_own_ms``   ms      its exposed part: what the step would be shorter without; these sum to ``step_ms``
 ===================  ======  ===========================================================================================
 
-Optional columns: ``memory_mb`` (allocated at the end), ``memory_peak_mb``, and any ``loss_<name>``.
+Optional columns: ``memory_mb`` (allocated at the end), ``memory_peak_mb``, ``memory_reserved_mb``, and any
+``loss_<name>``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from perfmodel.errors import TableError
@@ -37,7 +39,7 @@ STEP_COLUMNS = ("step", "epoch", "rank", "start_ns", "batch", "cold", "step_ms")
 TOTAL_COLUMNS = tuple(f"{phase}_ms" for phase in PHASES)
 EXPOSED_COLUMNS = tuple(f"{phase}_own_ms" for phase in PHASES)
 COLUMNS = STEP_COLUMNS + TOTAL_COLUMNS + EXPOSED_COLUMNS
-OPTIONAL_COLUMNS = ("memory_mb", "memory_peak_mb")
+OPTIONAL_COLUMNS = ("memory_mb", "memory_peak_mb", "memory_reserved_mb")
 
 HEADER: Mapping[str, type | tuple[type, ...]] = {
     "schema_version": int,
@@ -122,38 +124,63 @@ def validate_run_log(
         Naming the file and the first thing that is wrong, with its row counted from 1.
     """
     check_header(header, where=where)
+    check_columns(columns, where=where)
+    for fault in faults(columns):
+        raise TableError(f"{where}, row {fault.row}: {fault.text}", REMEDY)
+
+
+def check_columns(columns: Mapping[str, Sequence[object]], *, where: str = "run log") -> None:
+    """Raise `TableError` when a column of the schema is absent, or columns differ in length."""
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise TableError(f"{where} lacks the column {missing[0]}", REMEDY)
     if len({len(columns[name]) for name in columns}) > 1:
         raise TableError(f"{where}: its columns differ in length", REMEDY)
-    for name in (*STEP_COLUMNS, *TOTAL_COLUMNS, *EXPOSED_COLUMNS):
-        _check_values(name, columns[name], where)
-    _check_order(columns["rank"], columns["step"], where)
-    _check_parts(columns, where)
 
 
-def _check_values(name: str, values: Sequence[float], where: str) -> None:
-    for row, value in enumerate(values, 1):
-        if not 0 <= value < float("inf"):
-            raise TableError(f"{where}, row {row}: {name} is {value!r}, not a number from 0 on", REMEDY)
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is wrong with one row: the row counted from 1, its column, and the fault in words."""
+
+    row: int
+    column: str
+    text: str
 
 
-def _check_order(ranks: Sequence[float], steps: Sequence[float], where: str) -> None:
+def faults(columns: Mapping[str, Sequence[float]]) -> Iterator[Fault]:
+    """Yield what is wrong with the rows of a run log that has all columns: values, then order, then sums.
+
+    The order and the sums of a row are looked at only where all its values are numbers from 0 on.
+    """
+    broken: set[int] = set()
+    for name in COLUMNS:
+        for row, value in enumerate(columns[name], 1):
+            if not 0 <= value < float("inf"):
+                broken.add(row)
+                yield Fault(row=row, column=name, text=f"{name} is {value!r}, not a number from 0 on")
+    whole = [row for row in range(1, len(columns["step"]) + 1) if row not in broken]
+    yield from _order_faults(columns["rank"], columns["step"], whole)
+    for row in whole:
+        yield from _part_faults(columns, row)
+
+
+def _order_faults(ranks: Sequence[float], steps: Sequence[float], rows: Sequence[int]) -> Iterator[Fault]:
     last: dict[float, float] = {}
-    for row, (rank, step) in enumerate(zip(ranks, steps, strict=True), 1):
+    for row in rows:
+        rank, step = ranks[row - 1], steps[row - 1]
         if step <= last.get(rank, -1):
-            raise TableError(f"{where}, row {row}: step {step:g} does not follow {last[rank]:g}", REMEDY)
-        last[rank] = step
+            yield Fault(row=row, column="step", text=f"step {step:g} does not follow {last[rank]:g}")
+        else:
+            last[rank] = step
 
 
-def _check_parts(columns: Mapping[str, Sequence[float]], where: str) -> None:
-    for row, step_ms in enumerate(columns["step_ms"]):
-        for total, own in zip(TOTAL_COLUMNS, EXPOSED_COLUMNS, strict=True):
-            if columns[own][row] > columns[total][row] + _SUM_TOLERANCE * max(step_ms, 1.0):
-                raise TableError(f"{where}, row {row + 1}: {own} is above {total}", REMEDY)
-        exposed = sum(columns[name][row] for name in EXPOSED_COLUMNS)
-        if abs(exposed - step_ms) > _SUM_TOLERANCE * max(step_ms, 1.0):
-            raise TableError(
-                f"{where}, row {row + 1}: exposed parts sum to {exposed:.4g} ms, the step is {step_ms:.4g} ms", REMEDY
-            )
+def _part_faults(columns: Mapping[str, Sequence[float]], row: int) -> Iterator[Fault]:
+    at, step_ms = row - 1, columns["step_ms"][row - 1]
+    tolerated = _SUM_TOLERANCE * max(step_ms, 1.0)
+    for total, own in zip(TOTAL_COLUMNS, EXPOSED_COLUMNS, strict=True):
+        if columns[own][at] > columns[total][at] + tolerated:
+            yield Fault(row=row, column=own, text=f"{own} is above {total}")
+    exposed = sum(columns[name][at] for name in EXPOSED_COLUMNS)
+    if abs(exposed - step_ms) > tolerated:
+        text = f"exposed parts sum to {exposed:.4g} ms, the step is {step_ms:.4g} ms"
+        yield Fault(row=row, column="step_ms", text=text)

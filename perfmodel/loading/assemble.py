@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +42,7 @@ class Batch:
 
 
 class Assembler:
-    """Fills buffers with batches; used by one thread at a time (calls of the pool are guarded).
+    """Fills buffers with batches; several threads may use it at once.
 
     Parameters
     ----------
@@ -65,20 +63,16 @@ class Assembler:
         self.source, self.transform, self.pool = source, transform, pool
         self.groups = groups(transform, source.roles, paired=source.paired)
         self._plan_dtype, self._seed, self._max_pixels = plan_dtype, seed, max_pixels
-        self._lock, self._owner = threading.Lock(), os.getpid()
 
-    def memory(self, slots: int, samples: int, *, pinned: bool) -> list[list[npt.NDArray[Any]]]:
-        """Return buffers for `slots` times `samples` samples: for each slot an array a group."""
+    def memory(self, samples: int, *, pinned: bool) -> list[npt.NDArray[Any]]:
+        """Return buffers for so many samples: an array a group."""
         return [
-            [
-                allocate(
-                    (samples * len(group.roles), *image_shape(self.transform, group.common.channels)),
-                    self.transform.dtype,
-                    pinned=pinned,
-                )
-                for group in self.groups
-            ]
-            for _ in range(slots)
+            allocate(
+                (samples * len(group.roles), *image_shape(self.transform, group.common.channels)),
+                self.transform.dtype,
+                pinned=pinned,
+            )
+            for group in self.groups
         ]
 
     def fill(
@@ -154,15 +148,12 @@ class Assembler:
     def call(
         self, items: Sequence[Item], plan: npt.NDArray[np.void], out: npt.NDArray[Any], group: Group
     ) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """Call the pool, one caller at a time."""
-        if self._owner != os.getpid():
-            self._lock, self._owner = threading.Lock(), os.getpid()  # the parent's may be held for ever
+        """Call the pool for images of a group."""
         common = group.common
-        with self._lock:
-            return self.pool.load(
-                items, plan, out, mean=common.mean or (), std=common.std or (), filter=FILTERS[self.transform.filter],
-                layout=self.transform.layout, cut_fill=self.transform.cutout_fill, max_pixels=self._max_pixels,
-            )  # fmt: skip
+        return self.pool.load(
+            items, plan, out, mean=common.mean or (), std=common.std or (), filter=FILTERS[self.transform.filter],
+            layout=self.transform.layout, cut_fill=self.transform.cutout_fill, max_pixels=self._max_pixels,
+        )  # fmt: skip
 
     def _split(
         self, batches: Sequence[tuple[int, Index]], images: dict[str, npt.NDArray[Any]],

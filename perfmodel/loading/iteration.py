@@ -1,4 +1,4 @@
-"""One pass over an epoch's batches, prepared ahead by a thread."""
+"""One pass over an epoch's batches, prepared ahead by threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from perfmodel.loading.prefetch import Prefetcher
 from perfmodel.loading.sampling import Sampling
 from perfmodel.loading.sources import Index
 
-_RANGES = ranges("perfmodel.loader", ("queue wait",))
+_RANGES = ranges(("input_wait",))
+
+_NOWHERE = -1
+"""In place of the process whose threads prepare batches."""
 
 Block = list[tuple[int, Index]]
 
@@ -72,17 +75,17 @@ class Schedule:
         images = self.sampling.batch * len(self.assembler.source.roles)
         return max(1, min(math.ceil(2 * self.assembler.pool.threads / images), self.sampling.batches or 1))
 
-    def start(self, epoch: int, batch: int) -> Prefetcher[Block, list[Batch]]:
-        """Start preparing the batches of an epoch from one on."""
+    def prefetcher(self, epoch: int, batch: int) -> Prefetcher[Block, list[Batch]]:
+        """Return what prepares the batches of an epoch from one on, not started."""
         ahead = math.ceil(self.prefetch / self.block)
         slots = 2 * ahead + (self.block > 1)
-        memory: list[Any] = []
+        memory: dict[int, Any] = {}
         assembler, samples = self.assembler, self.block * self.sampling.batch
         pinned = self.pinned
 
         def produce(slot: int, block: Block) -> list[Batch]:
-            if not memory:
-                memory.extend(assembler.memory(slots, samples, pinned=pinned))
+            if slot not in memory:
+                memory[slot] = assembler.memory(samples, pinned=pinned)
             return assembler.fill(memory[slot], block, epoch=epoch)
 
         return Prefetcher(produce, self._blocks(epoch, batch), slots=slots, ahead=ahead)
@@ -101,7 +104,9 @@ class Schedule:
 
 
 class Iteration:
-    """An iterator over batches; ends its thread when it is used up, closed, dropped, or the process ends.
+    """An iterator over batches; ends its threads when it is used up, closed, dropped, or the process ends.
+
+    They begin with `start`, or the first batch.
 
     Parameters
     ----------
@@ -124,17 +129,16 @@ class Iteration:
     ) -> None:
         self._schedule, self._progress, self._present, self._settle = schedule, progress, present, settle
         self._pending: deque[Batch] = deque()
-        self._process = os.getpid()
-        self._start()
+        self._process = _NOWHERE
+        self._closed = False
 
     def __iter__(self) -> Iteration:
         return self
 
     def __next__(self) -> Any:
-        if self._process != os.getpid() and not self._progress.done:  # forked: the thread stayed in the parent
-            self._process = os.getpid()
-            self._pending.clear()
-            self._start()
+        if self._closed:
+            raise StopIteration
+        self.start()
         while True:
             batch = self._take()
             if batch is None:
@@ -150,21 +154,34 @@ class Iteration:
             if shown is not None:
                 return shown
 
-    def close(self) -> None:
-        """End the thread; there are no more batches."""
+    def start(self) -> None:
+        """Prepare the batches from where the consumer is: at first, in a forked child, and after Ctrl-C."""
+        if self._process == os.getpid():
+            return
         self._pending.clear()
-        self._finalizer()
-
-    def _start(self) -> None:
-        self._prefetcher = self._schedule.start(self._progress.epoch, self._progress.batch)
+        self._prefetcher = self._schedule.prefetcher(self._progress.epoch, self._progress.batch)
         self._finalizer = weakref.finalize(self, self._prefetcher.stop)
+        self._process = os.getpid()
+        self._prefetcher.start()
+
+    def close(self) -> None:
+        """End the threads; there are no more batches."""
+        self._closed = True
+        self._pending.clear()
+        if self._process != _NOWHERE:
+            self._finalizer()
 
     def _take(self) -> Batch | None:
         if not self._pending:
             self._settle()
             start = time.perf_counter_ns()
-            with _RANGES["queue wait"]:
-                block = self._prefetcher.take()
+            try:
+                with _RANGES["input_wait"]:
+                    block = self._prefetcher.take()
+            except KeyboardInterrupt:  # what was on its way may be lost: whoever goes on gets it made again
+                self._process = _NOWHERE
+                self._finalizer()
+                raise
             self._progress.waited_ns += time.perf_counter_ns() - start
             if block is None:
                 return None

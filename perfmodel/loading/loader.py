@@ -151,6 +151,7 @@ class Loader:
 
         iteration = Iteration(schedule, progress, present, settle=copies.settle if copies else _nothing)
         self._iterations.add(iteration)
+        iteration.start()
         return iteration
 
     def __getitem__(self, number: int) -> Any:
@@ -159,7 +160,7 @@ class Loader:
         if not 0 <= number < len(self):
             raise IndexError(f"batch {number} of {len(self)}")
         samples = self.sampling.batch_of(self.sampling.order(self._epoch), number)
-        memory = self._assembler.memory(1, samples.size, pinned=False)[0]
+        memory = self._assembler.memory(samples.size, pinned=False)
         batch = self._assembler.fill(memory, [(number, samples)], epoch=self._epoch)[0]
         return self._present(batch, None, copy=False)
 

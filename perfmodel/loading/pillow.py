@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ STAGES = ("read", "decode", "resample", "colour", "write")
 _FORMATS = ("JPEG", "PNG")
 _ORIENTATION = 0x0112
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_RANGES = ranges("perfmodel.loader", STAGES)
+_RANGES = ranges(STAGES)
 
 
 class ImageFault(Exception):
@@ -124,13 +124,13 @@ class PillowPool:
                 return fault.status, f"{_label(sources[index])}: {fault}"
             return OK, ""
 
-        found = list(self._threads().map(one, range(len(sources))))
+        found = self._each(one, range(len(sources)))
         status = np.array([code for code, _ in found], dtype=np.int32)
         return status, [text for code, text in found if code]
 
     def sizes(self, sources: Sequence[Item]) -> npt.NDArray[np.int32]:
         """Return height, width and channels of each image from its header, (n, 3); zeros where it cannot be read."""
-        found = list(self._threads().map(_size, sources))
+        found = self._each(_size, sources)
         return np.array(found, dtype=np.int32).reshape(len(found), 3)
 
     def stages(self) -> dict[str, int]:
@@ -145,9 +145,15 @@ class PillowPool:
         if executor is not None and self._owner == os.getpid():
             executor.shutdown(wait=True, cancel_futures=True)
 
-    def _threads(self) -> ThreadPoolExecutor:
+    def _each(self, call: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+        """Call for each value, in the threads; a single one here and now."""
         if self._closed:
             raise ValueError("the pool is closed")
+        if len(values) == 1:
+            return [call(values[0])]
+        return list(self._threads().map(call, values))
+
+    def _threads(self) -> ThreadPoolExecutor:
         if self._executor is None or self._owner != os.getpid():
             self._owner, self._lock = os.getpid(), threading.Lock()
             self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="perfmodel-load")

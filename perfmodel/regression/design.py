@@ -20,7 +20,7 @@ class Finding:
     Attributes
     ----------
     guard : str
-        Short name of the guard, such as ``rank`` or ``vif``; docs/regression.md lists them.
+        Short name of the guard, such as ``rank`` or ``vif``; docs/guards.md lists them.
     severity : str
         ``refuse``: no estimate would mean anything; ``warning``: the reader must know; ``note``: what was done.
     text : str

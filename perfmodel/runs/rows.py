@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.errors import TableError
 from perfmodel.hardware.precision import canonical_precision, precision_words, says_nothing
-from perfmodel.runs.schema import canonical_column, missing_columns
 from perfmodel.runs.stack import Stack, read_stack
 from perfmodel.runs.timing import TimingScope, is_training, read_timing
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from perfmodel.runs.gather import Paths
 
 Numbers = npt.NDArray[np.float64]
 
@@ -116,25 +114,28 @@ class Runs:
         return import_module("pandas").DataFrame(dict(self.columns))
 
 
-def read_runs(path: str | Path) -> Runs:
-    """Read measured rows from CSV, gzipped CSV or Parquet.
+def read_runs(path: Paths, *, known: Mapping[str, object] | None = None, salvage: bool = False) -> Runs:
+    """Read measured rows that can be predicted, from one file or several of any layout that `gather_runs` reads.
+
+    The cells of tables stay as they are: a row that cannot be predicted is for its reader to judge.
+
+    Parameters
+    ----------
+    path : str, Path or sequence of them
+        CSV, gzipped CSV or Parquet; ``FILE@gpu=v100,blocks=9`` sets columns of one file.
+    known : mapping, optional
+        Values of columns that the files do not tell.
+    salvage : bool
+        Leave out rows that do not fit their header, instead of refusing the file.
 
     Raises
     ------
     TableError
-        When the file is not a table, or lacks the columns that a prediction needs; the message names it.
+        When a file is not a table, or lacks the columns that a prediction needs; the message names it.
     """
-    from perfmodel.runs.table import read_table
+    from perfmodel.runs.gather import gather_measured
 
-    table = read_table(path)
-    columns: dict[str, npt.NDArray[np.object_]] = {}
-    for title, cells in table.items():
-        name = canonical_column(title)
-        columns[title if name in columns or (name != title and name in table) else name] = _column(cells)
-    missing = missing_columns(set(columns))
-    if missing:
-        raise TableError(f"{path} lacks the column {missing[0]}", "the columns are described in docs/runs.md")
-    return Runs(columns, str(path))
+    return gather_measured(path, known=known, salvage=salvage).runs
 
 
 def row_precision(precision: str, timing_def: str = "") -> str:
@@ -154,12 +155,6 @@ def samples_per_unit(unit: str, seq_len: float) -> float:
     if "mel" in word or "audio" in word:
         return np.nan
     return 1.0
-
-
-def _column(cells: list[str]) -> npt.NDArray[np.object_]:
-    column = np.empty(len(cells), dtype=object)
-    column[:] = cells
-    return column
 
 
 def _numbers(cells: npt.NDArray[np.object_]) -> Numbers:

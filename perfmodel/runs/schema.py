@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -47,8 +48,24 @@ COLUMNS: tuple[Column, ...] = (
         "throughput_per_s", "1/s", "units a second, over all cards", "throughput", "samples_per_s", "samples_per_sec"
     ),
     _text("unit", "what throughput counts: image, sequence, token ..."),
+    _number(
+        "data_ms",
+        "ms",
+        "waiting for input, of a whole batch",
+        "data_time_ms",
+        "load_time_ms",
+        "loading_ms",
+    ),
+    _number("image_ms", "ms", "compute time of one image, waiting for input left out", "time_per_image_ms"),
     _text("timing_def", "what is timed, in words", "timing"),
     _text("data", "where the input comes from, in words"),
+    _text("data_pair", "data set, or source and target data set", "dataset", "datasets", "dataset_pair", "data_set"),
+    _number("workers", "", "loader processes a card", "num_workers", "n_workers", "loader_workers"),
+    _number("host_cores", "", "processor cores of the host", "cpu_cores", "num_cpus", "cpus", "vcpus"),
+    _number("epoch", "", "epoch of the row"),
+    _number("cold", "", "1 where the row holds loader start-up or warm-up, else 0", "is_cold"),
+    _text("file", "file that the row was read from"),
+    _number("row", "", "row of that file, counted from 1 below the header"),
     _text("source", "who measured"),
     _text("tier", "core or secondary"),
 )
@@ -58,9 +75,62 @@ NUMBERS = frozenset(column.name for column in COLUMNS if column.kind == "number"
 _NAMES = {alias: c.name for c in COLUMNS for alias in (c.name.lower(), *c.aliases)}
 
 
+_UNIT = re.compile(r"^(?P<name>.*\S)\s*[(\[]\s*(?P<unit>[^()\[\]]*?)\s*[)\]]$")
+_TIME_UNIT = re.compile(
+    r"(?P<unit>us|ms|msec|milliseconds?|s|secs?|seconds?|min|minutes?)"
+    r"(?:\s*(?:/|per)\s*(?:(?P<image>image|img|sample)|(?P<batch>batch|step|iteration|iter))s?)?"
+)
+_TO_MS = {"us": 1e-3, "ms": 1.0, "mi": 6e4, "s": 1e3, "se": 1e3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeUnit:
+    """Unit of a time: its length in ms, and what the time is of (``image``, ``batch`` or empty where unsaid)."""
+
+    to_ms: float
+    per: str = ""
+
+
+def split_title(title: str) -> tuple[str, str]:
+    """Return a title's name in lower case with underscores, and the unit in its brackets (empty without).
+
+    ``Data Time (ms)`` is ``data_time`` and ``ms``.
+    """
+    found = _UNIT.match(title.strip())
+    name, unit = (title, "") if found is None else (found["name"], found["unit"])
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"), unit
+
+
+def time_unit(text: str) -> TimeUnit | None:
+    """Read a unit of time such as ``ms``, ``s`` or ``s/image``; None when it is none."""
+    found = _TIME_UNIT.fullmatch(text.strip().lower())
+    if found is None:
+        return None
+    unit = "ms" if found["unit"].startswith("milli") else found["unit"]
+    return TimeUnit(to_ms=_TO_MS[unit[:2]], per="image" if found["image"] else "batch" if found["batch"] else "")
+
+
 def canonical_column(title: str) -> str:
     """Return the schema's name for a column title, or the title itself where the schema has none."""
-    return _NAMES.get(title.strip().lower().replace(" ", "_").replace("-", "_"), title.strip())
+    return read_title(title)[0]
+
+
+def read_title(title: str) -> tuple[str, float]:
+    """Return the schema's name for a column title and the factor from the title's unit to the schema's.
+
+    ``Latency [s]`` is ``latency_ms`` and 1000. A title that the schema lacks is returned itself.
+    """
+    own = title.strip()
+    plain = _NAMES.get(own.lower().replace(" ", "_").replace("-", "_"))
+    if plain is not None:
+        return plain, 1.0
+    name, unit = split_title(own)
+    time = time_unit(unit)
+    if time is not None and not time.per:
+        found = _NAMES.get(f"{name}_ms", _NAMES.get(name, ""))
+        return (found, time.to_ms) if found and BY_NAME[found].unit == "ms" else (own, 1.0)
+    found = _NAMES.get(name, "") if unit else ""
+    return (found, 1.0) if found and BY_NAME[found].unit.lower() == unit.lower() else (own, 1.0)
 
 
 def missing_columns(names: frozenset[str] | set[str]) -> list[str]:
@@ -69,5 +139,20 @@ def missing_columns(names: frozenset[str] | set[str]) -> list[str]:
     if not names & {"model", "gmacs", "params_M"}:
         missing.append("model (or gmacs, params_M)")
     if not names & {"latency_ms", "throughput_per_s"}:
-        missing.append("latency_ms or throughput_per_s")
+        missing.append("batch" if "image_ms" in names and "batch" not in names else "latency_ms or throughput_per_s")
     return missing
+
+
+def missing_time(names: frozenset[str] | set[str]) -> list[str]:
+    """Return what a table lacks to hold any measured time, in words; empty when it has one."""
+    if names & {"latency_ms", "throughput_per_s", "image_ms", "data_ms"}:
+        return []
+    return ["of times (latency_ms, throughput_per_s, image_ms or data_ms)"]
+
+
+def near_columns(name: str) -> list[str]:
+    """Return the names of columns that come nearest to a word."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(split_title(name)[0], _NAMES, n=4, cutoff=0.6)
+    return list(dict.fromkeys(_NAMES[one] for one in near))

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from perfmodel.efficiency.prior import Prior, shipped_prior
 from perfmodel.errors import PerfmodelError
@@ -14,9 +13,9 @@ from perfmodel.graph.operators import Operators
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.hardware.precision import resolve_precision
 from perfmodel.hardware.spec import CPU_ARCH
-from perfmodel.roofline.device import Device
-from perfmodel.roofline.physical import physical_time
-from perfmodel.step.compute import processor_operators, scope_weights
+from perfmodel.roofline.roofs import Roofs, roofs_of
+from perfmodel.step.compute import scope_weights
+from perfmodel.step.operator_times import OperatorTime, operator_seconds, operator_times, operators_of
 from perfmodel.step.predict import answer
 from perfmodel.step.prediction import Prediction
 from perfmodel.step.request import Request
@@ -59,6 +58,10 @@ class Explanation:
         Operator group, device seconds, share.
     operators : list of TopOperator
     changes : list of Change
+    roofs : Roofs
+        Arithmetic, DRAM and L2 roofs of the card.
+    operator_times : tuple of OperatorTime
+        All operators with their FLOPs, bytes and seconds.
     """
 
     achieved_tflops: float
@@ -67,11 +70,14 @@ class Explanation:
     terms: list[tuple[str, float, float]]
     operators: list[TopOperator]
     changes: list[Change]
+    roofs: Roofs
+    operator_times: tuple[OperatorTime, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        document = asdict(self)
+        document = {name: value for name, value in asdict(self).items() if name not in ("roofs", "operator_times")}
         document["terms"] = [{"group": g, "seconds": s, "share": share} for g, s, share in self.terms]
+        document["roofline"] = self.roofs.to_dict() | {"operators": [one.to_dict() for one in self.operator_times]}
         return document
 
 
@@ -96,15 +102,17 @@ def explain(prediction: Prediction, prior: Prior | None = None) -> Explanation:
         terms=sorted(terms, key=lambda term: -term[1]),
         operators=_top_operators(ask, chosen),
         changes=_changes(prediction, chosen),
+        roofs=roofs_of(ask.gpu, chosen.kernel),
+        operator_times=operator_times(prediction, chosen),
     )
 
 
 def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
     from perfmodel.graph.operators import PHASES
 
-    ops = _operators(ask)
+    ops = operators_of(ask)
     timed = scope_weights(ask.plan.scope)[ops.phase]
-    time = np.ravel(_operator_seconds(ops, ask, prior) * ops.count * timed)
+    time = np.ravel(operator_seconds(ops, ask, prior) * ops.count * timed)
     order = [i for i in np.argsort(-time)[:_TOP] if time[i] > 0]
     return [
         TopOperator(
@@ -113,22 +121,6 @@ def _top_operators(ask: Request, prior: Prior) -> list[TopOperator]:
         )
         for i in order
     ]  # fmt: skip
-
-
-def _operators(ask: Request) -> Operators:
-    if ask.gpu.arch == CPU_ARCH:
-        return processor_operators(ask.plan, float(ask.batch), ask.size, ask.blocks)
-    return ask.plan.operators(float(ask.batch), ask.size, ask.blocks)
-
-
-def _operator_seconds(ops: Operators, ask: Request, prior: Prior) -> npt.NDArray[np.float64]:
-    """Seconds of one call of each operator before learned efficiency."""
-    if ask.gpu.arch == CPU_ARCH:
-        from perfmodel.efficiency.cpu import profile_of
-        from perfmodel.roofline.cpu import cpu_time
-
-        return cpu_time(ops, profile_of(ask.gpu).coefficients)
-    return physical_time(ops, Device.of([ask.gpu]), ask.precision, prior.kernel)
 
 
 def _shape(ops: Operators, i: int) -> str:

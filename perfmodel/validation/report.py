@@ -119,13 +119,15 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def validate(runs: Runs | str | Path, *, by: Sequence[str] = GROUPED_BY, prior: Prior | None = None) -> Validation:
+def validate(
+    runs: Runs | str | Path | Sequence[str | Path], *, by: Sequence[str] = GROUPED_BY, prior: Prior | None = None
+) -> Validation:
     """Predict every row of a table of measured runs and score the predictions.
 
     Parameters
     ----------
-    runs : Runs, str or Path
-        Rows, or a CSV, ``.csv.gz`` or Parquet file of them.
+    runs : Runs, str, Path or sequence of paths
+        Rows, or files of them that `read_runs` reads.
     by : sequence of str
         Columns whose words make the groups; the overall score is the average over groups.
     prior : Prior, optional

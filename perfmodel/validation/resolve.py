@@ -85,8 +85,11 @@ class _Reader:
         names = ("batch", "image_size", "seq_len", "blocks", "params_M", "gmacs", "macts")
         self.number = {name: runs.number(name) for name in names}
         self.totals = _totals_by_name(runs)
+        self.cold = runs.number("cold") == 1.0
 
     def question(self, row: int) -> Question:
+        if self.cold[row]:
+            raise _UnresolvedError("a cold step (loader start-up or warm-up)")
         gpu = _find_gpu(self.text["gpu"][row])
         time_s, batch = float(self.runs.step_s[row]), float(self.number["batch"][row])
         if not time_s > 0:

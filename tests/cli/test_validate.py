@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from perfmodel.instrument import runlog
 
 GROUP = {"n", "median_ape", "mean_ape", "p90_ape", "bias", "coverage90", "width90", "interval_score", "baselines"}
 BASELINES = {"share_of_peak", "two_constants", "scaled_roofline"}
@@ -191,3 +194,68 @@ def test_a_row_is_predicted_as_predict_does(
     options = ["--model", row["model"], "--gpu", row["gpu"], "--precision", row["precision"], "--mode", row["phase"]]
     document = perfmodel("predict", *options, "--batch", str(row["batch"]), *words, "--json").document()
     assert 100.0 * (1 + bias / 100) == pytest.approx(document["step_ms"]["median"], rel=1e-9)
+
+
+LOG = """Epoch,iters,time/iters,data/iters,D_A,G_A,cycle_A,idt_A,D_B,G_B,cycle_B,idt_B
+1,100,0.123,4.5,0.2,0.3,1.2,0.4,0.3,0.3,1.0,0.5
+1,200,0.121,0.002,0.2,0.3,1.2,0.4,0.3,0.3,1.0,0.5
+"""
+
+
+def test_a_cyclegan_log_with_settings(perfmodel: Callable[..., Any], tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(LOG)
+    assert "lacks the column gpu; add it, or set gpu=VALUE" in perfmodel("validate", str(log)).error()
+    words = ["--set", "gpu=v100", "--set", "blocks=9", "--set", "batch=4", "--json"]
+    first = perfmodel("validate", str(log), *words).document()
+    assert (first["rows"], first["resolved"]) == (2, 2)
+    second = perfmodel("validate", f"{log}@gpu=v100,batch=4,blocks=9", "--json").document()
+    assert second == first
+    wrong = perfmodel("validate", f"{log}@gpu=v100,batch=4", "--set", "blok=9").error()
+    assert "no column 'blok' can be set; near names: blocks" in wrong
+
+
+def test_several_files(perfmodel: Callable[..., Any], tmp_path: Path) -> None:
+    rows = write(tmp_path / "rows.csv", ROWS)
+    (tmp_path / "log.csv").write_text(LOG)
+    found = perfmodel(
+        "validate", str(rows), f"{tmp_path}/log.csv@gpu=v100,batch=4,blocks=9", "--by", "file", "--json"
+    ).document()
+    assert [group["n"] for group in found["groups"]] == [2, 3]
+    assert found["rows"] == len(ROWS) + 2
+
+
+def test_salvage_names_what_it_leaves_out(perfmodel: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("gpu,model,batch,latency_ms\nv100,resnet50,8,20\nv100,resnet50,8,20,1,2\n")
+    assert "row 2: line 3 has 6 cells under 4 columns" in perfmodel("validate", str(path)).error()
+    found = perfmodel("validate", str(path), "--salvage", "--json")
+    assert found.document()["rows"] == 1
+    assert found.err == f"left out: {path}, row 2: line 3 has 6 cells under 4 columns\n"
+
+
+@pytest.mark.parametrize("gpu", ["v100", "cpu"])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_the_project_s_own_run_log(perfmodel: Callable[..., Any], tmp_path: Path, gpu: str, form: str) -> None:
+    header = {
+        "schema_version": 1, "workload": "pilotnet", "gpu": gpu, "n_gpu": 1, "host": "local", "framework": "pytorch",
+        "framework_version": "2.9", "precision": "fp32", "mode": "train", "batch": 16, "synchronised": True,
+        "started_utc": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {**dict.fromkeys(runlog.COLUMNS, 0.0), "step": step, "batch": 16, "cold": int(step == 0), "step_ms": 30.0,
+         "forward_ms": 30.0, "forward_own_ms": 30.0}
+        for step in range(4)
+    ]  # fmt: skip
+    path = write(tmp_path / "run.csv", rows)
+    if form == "csv":
+        path.write_text(f"{runlog.header_line(header)}\n{path.read_text()}")
+    else:
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        table = pa.table({name: [row[name] for row in rows] for name in runlog.COLUMNS})
+        path = tmp_path / "run.parquet"
+        pq.write_table(table.replace_schema_metadata({runlog.HEADER_KEY: json.dumps(header)}), path)
+    found = perfmodel("validate", str(path), "--json").document()
+    assert (found["rows"], found["resolved"]) == (4, 3)
+    assert found["unresolved"] == {"a cold step (loader start-up or warm-up)": 1}
+    assert found["groups"][0]["by"]["gpu"] == gpu

@@ -20,9 +20,6 @@ class Domain:
     def __init__(self) -> None:
         self.log: list[Any] = []
 
-    def get_registered_string(self, name: str) -> str:
-        return name
-
     def get_event_attributes(self, message: str) -> str:
         return message
 
@@ -33,40 +30,43 @@ class Domain:
         self.log.append("end")
 
 
-def test_silent_without_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Domain:
+    found = Domain()
+    monkeypatch.setattr(ours, "_domain", lambda: found)
+    return found
+
+
+def test_silent_without_a_tool(monkeypatch: pytest.MonkeyPatch, domain: Domain) -> None:
     for name in ours.TOOL_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delitem(sys.modules, "nvtx", raising=False)
-    found = ours.ranges("perfmodel.test", ["read"])
-    assert isinstance(found["read"], ours.Silent)
-    with found["read"]:
+    with ours.ranges(["read"])["read"]:
         pass
     assert "nvtx" not in sys.modules
+    assert domain.log == []
 
 
-def test_ranges_are_pushed_and_popped_also_around_errors() -> None:
-    domain = Domain()
-    read, decode = ours.Range(domain, "read"), ours.Range(domain, "decode")
-    with pytest.raises(ValueError, match="bad"), read, decode:
+def test_ranges_are_pushed_and_popped_also_around_errors(domain: Domain) -> None:
+    with pytest.raises(ValueError, match="bad"), ours.Range("read"), ours.Range("decode"):
         raise ValueError("bad")
     assert domain.log == ["read", "decode", "end", "end"]
 
 
-def test_a_tool_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    nvtx = pytest.importorskip("nvtx")
-    domain = Domain()
-    monkeypatch.setattr(nvtx, "get_domain", lambda name: domain)
-    monkeypatch.setenv(ours.TOOL_VARIABLES[0], "/opt/tool.so")
-    with ours.ranges("perfmodel.test", ["read"])["read"]:
+@pytest.mark.parametrize("variable", ours.TOOL_VARIABLES)
+def test_a_tool_is_noticed(monkeypatch: pytest.MonkeyPatch, domain: Domain, variable: str) -> None:
+    monkeypatch.delitem(sys.modules, "nvtx", raising=False)
+    monkeypatch.setenv(variable, "/opt/tool.so")
+    with ours.ranges([f"read {variable}"])[f"read {variable}"]:
         pass
-    assert domain.log == ["read", "end"]
+    assert domain.log == [f"read {variable}", "end"]
 
 
 def test_the_real_package_accepts_our_calls() -> None:
     pytest.importorskip("nvtx")
     code = (
         "import nvtx\nfrom perfmodel.instrument.nvtx import Range, ranges\n"
-        "found = ranges('perfmodel.test', ['read'])['read']\nassert isinstance(found, Range)\n"
+        "found = ranges(['read'])['read']\nassert isinstance(found, Range)\n"
         "with found:\n    pass\nprint('ok')\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)

@@ -89,6 +89,9 @@ try:
 except KeyboardInterrupt:
     if sys.argv[3] == "close":
         loader.close()
+        for one in threading.enumerate():  # Ctrl-C may have hit where a thread was being started
+            if one.name.startswith("perfmodel"):
+                one.join(5)
         print(sum(one.name.startswith("perfmodel") for one in threading.enumerate()))
     raise
 """
@@ -109,6 +112,47 @@ def test_ctrl_c_ends_at_once(folder: Path, how: str) -> None:
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert "Exception ignored" not in err
     assert out == ("0\n" if how == "close" else "")
+
+
+INTERRUPTED = """
+import random, signal, sys, threading, time
+import os
+from perfmodel.loading.loader import Loader
+from perfmodel.loading.transforms import Transform
+
+def shoot():
+    for _ in range(60):
+        time.sleep(random.uniform(0.0, 0.02))
+        os.kill(os.getpid(), signal.SIGINT)
+    done.set()
+
+done, hits, epochs = threading.Event(), 0, set()
+transform = Transform(size=(16, 16), resize=(20, 20), crop="random")
+with Loader(sys.argv[1], transform, batch=2, workers=2, backend="pillow") as loader:
+    want = [float(batch["image"].sum()) for batch in loader]
+    shooter = threading.Thread(target=shoot)
+    shooter.start()
+    while not done.is_set():
+        try:
+            loader.set_epoch(0)
+            iterator = iter(loader)
+            for number in range(len(loader)):
+                found = float(next(iterator)["image"].sum())
+                assert found == want[number]
+        except KeyboardInterrupt:
+            hits += 1
+    shooter.join()
+print("survived", hits > 0)
+"""
+
+
+def test_ctrl_c_at_any_moment_leaves_nothing_locked(folder: Path) -> None:
+    process = python(INTERRUPTED, str(folder))
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert out == "survived True\n", err
 
 
 def test_the_interpreter_may_end_in_the_middle(folder: Path) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from perfmodel.loading.prefetch import Prefetcher
+
+
+def started(*arguments: Any, **options: int) -> Prefetcher[int, int]:
+    prefetcher: Prefetcher[int, int] = Prefetcher(*arguments, **options)
+    prefetcher.start()
+    return prefetcher
 
 
 def threads() -> list[str]:
@@ -22,15 +29,16 @@ def taken(prefetcher: Prefetcher[int, int]) -> list[int]:
 
 
 def test_results_in_order_and_slots_in_turn() -> None:
-    slots: list[int] = []
+    slots: list[int] = []  # appended to by several threads
 
     def produce(slot: int, job: int) -> int:
         slots.append(slot)
         return job * job
 
-    prefetcher = Prefetcher(produce, range(7), slots=4, ahead=2)
+    prefetcher = started(produce, range(7), slots=4, ahead=2)
     assert taken(prefetcher) == [n * n for n in range(7)]
-    assert slots == [0, 1, 2, 3, 0, 1, 2]
+    assert sorted(slots) == [0, 0, 1, 1, 2, 2, 3]
+    assert set(slots[:2]) == {0, 1}
     assert prefetcher.take() is None
     prefetcher.stop()
     assert not threads()
@@ -39,7 +47,7 @@ def test_results_in_order_and_slots_in_turn() -> None:
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 def test_no_more_than_the_limit_is_made_ahead(ahead: int) -> None:
     made: list[int] = []
-    prefetcher = Prefetcher(lambda slot, job: made.append(job) or job, range(1, 50), slots=2 * ahead, ahead=ahead)
+    prefetcher = started(lambda slot, job: made.append(job) or job, range(1, 50), slots=2 * ahead, ahead=ahead)
     deadline = time.monotonic() + 5
     while len(made) < ahead and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -59,8 +67,39 @@ def test_an_error_comes_in_its_turn_and_once() -> None:
             raise OSError("disk gone")
         return job
 
-    prefetcher = Prefetcher(produce, range(1, 9), slots=4, ahead=2)
+    prefetcher = started(produce, range(1, 9), slots=4, ahead=2)
     assert [prefetcher.take(), prefetcher.take()] == [1, 2]
+    with pytest.raises(OSError, match="disk gone"):
+        prefetcher.take()
+    assert prefetcher.take() is None
+    prefetcher.stop()
+    assert not threads()
+
+
+def test_order_is_kept_when_the_second_is_ready_first() -> None:
+    second_done = threading.Event()
+
+    def produce(slot: int, job: int) -> int:
+        if job == 1:
+            assert second_done.wait(5), "two are made at a time"
+        if job == 2:
+            second_done.set()
+        return job
+
+    prefetcher = started(produce, range(1, 4), slots=4, ahead=2)
+    assert taken(prefetcher) == [1, 2, 3]
+    prefetcher.stop()
+
+
+def test_an_error_behind_a_slow_result_waits_for_it() -> None:
+    def produce(slot: int, job: int) -> int:
+        if job == 2:
+            raise OSError("disk gone")
+        time.sleep(0.05)
+        return job
+
+    prefetcher = started(produce, range(1, 9), slots=4, ahead=2)
+    assert prefetcher.take() == 1
     with pytest.raises(OSError, match="disk gone"):
         prefetcher.take()
     assert prefetcher.take() is None
@@ -73,7 +112,7 @@ def test_jobs_that_raise() -> None:
         yield 1
         raise ValueError("no more")
 
-    prefetcher: Prefetcher[int, int] = Prefetcher(lambda slot, job: job, jobs(), slots=2, ahead=1)  # type: ignore[arg-type]
+    prefetcher = started(lambda slot, job: job, jobs(), slots=2, ahead=1)
     assert prefetcher.take() == 1
     with pytest.raises(ValueError, match="no more"):
         prefetcher.take()
@@ -82,7 +121,7 @@ def test_jobs_that_raise() -> None:
 
 def test_stopping_while_it_waits_or_works() -> None:
     for delay in (0.0, 0.05):
-        prefetcher = Prefetcher(lambda slot, job, d=delay: time.sleep(d) or 1, range(100), slots=2, ahead=1)  # type: ignore[misc]
+        prefetcher = started(lambda slot, job, d=delay: time.sleep(d) or 1, range(100), slots=2, ahead=1)
         prefetcher.take()
         prefetcher.stop()
         prefetcher.stop()
