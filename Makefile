@@ -15,8 +15,9 @@ MARK := $(VENV)/.perfmodel
 OUTPUT ?= calibration/measurements
 WHEELS ?= wheels
 BUDGET ?= 420
+SECONDS_EACH ?= 300
 
-.PHONY: help demo test lint docs gpu gpu-wheels bench-deps sanitize clean check-python
+.PHONY: help demo test lint docs gpu gpu-wheels bench-deps sanitize fuzz clean check-python
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -48,7 +49,7 @@ gpu: check-python
 gpu-wheels: $(MARK)-base
 	$(BIN)/python .ci/gpu_wheels.py --wheels "$(WHEELS)"
 
-## make sanitize  run the native tests under the address and undefined-behaviour sanitizers
+## make sanitize  run the native tests under the address, undefined-behaviour and thread sanitizers
 sanitize: $(MARK)-test
 	PYTHON=$(BIN)/python .ci/sanitize
 
@@ -58,6 +59,10 @@ bench-deps: $(MARK)-base
 	@for package in spdl nvidia-dali-cuda120; do \
 		$(INSTALL) "$$package" >/dev/null 2>&1 && echo "$$package installed" || echo "$$package cannot be installed here (optional)"; \
 	done
+
+## make fuzz      feed damaged images to the loader under the sanitizers for a while (SECONDS_EACH, needs clang)
+fuzz: $(MARK)-test
+	PYTHON=$(BIN)/python .ci/fuzz $(SECONDS_EACH)
 
 ## make clean     remove everything that was built
 clean:

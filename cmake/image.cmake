@@ -22,6 +22,7 @@ find_path(NVTX_INCLUDE_DIR nvtx3/nvToolsExt.h
 
 add_library(perfmodel_image STATIC
   csrc/cpu/image/batch.cpp
+  csrc/cpu/image/cosine_avx2.cpp
   csrc/cpu/image/crew.cpp
   csrc/cpu/image/exif.cpp
   csrc/cpu/image/filters.cpp
@@ -29,14 +30,15 @@ add_library(perfmodel_image STATIC
   csrc/cpu/image/jitter.cpp
   csrc/cpu/image/jpeg_segments.cpp
   csrc/cpu/image/kernels.cpp
-  csrc/cpu/image/kernels_neon.cpp
   csrc/cpu/image/kernels_scalar.cpp
   csrc/cpu/image/limit.cpp
   csrc/cpu/image/paeth_avx2.cpp
   csrc/cpu/image/pixels_avx2.cpp
+  csrc/cpu/image/pixels_neon.cpp
   csrc/cpu/image/pool.cpp
   csrc/cpu/image/resample_avx2.cpp
   csrc/cpu/image/resample_avx512.cpp
+  csrc/cpu/image/resample_neon.cpp
   csrc/cpu/image/resampler.cpp
   csrc/cpu/image/sample.cpp
   csrc/cpu/image/source.cpp
@@ -44,6 +46,7 @@ add_library(perfmodel_image STATIC
   csrc/cpu/image/tap_cache.cpp
   csrc/cpu/image/taps.cpp
   csrc/cpu/image/unfilter_avx2.cpp
+  csrc/cpu/image/unfilter_neon.cpp
   csrc/cpu/image/write.cpp)
 target_link_libraries(perfmodel_image PUBLIC perfmodel_cpu)
 # Without contraction every instruction set rounds alike.
@@ -54,6 +57,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 if(JPEG_FOUND AND PERFMODEL_JPEG_IS_TURBO)
   target_sources(perfmodel_image PRIVATE
+    csrc/cpu/image/baseline.cpp
+    csrc/cpu/image/huffman.cpp
     csrc/cpu/image/jpeg.cpp
     csrc/cpu/image/jpeg_cmyk.cpp
     csrc/cpu/image/jpeg_planes.cpp

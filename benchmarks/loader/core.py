@@ -98,6 +98,7 @@ def make_plan(cpu: Any, count: int) -> npt.NDArray[np.void]:
     rng = np.random.default_rng(1)
     plan = np.zeros(count, dtype=cpu.plan_dtype())
     plan["mode"], plan["rh"], plan["rw"], plan["channels"], plan["filter"] = 1, SIZE, SIZE, 3, 3
+    plan["order"] = np.arange(4)
     plan["brightness"] = plan["contrast"] = plan["saturation"] = 1.0
     plan["cu"], plan["cv"], plan["flip"] = rng.random(count), rng.random(count), rng.random(count) < 0.5
     return plan

@@ -184,7 +184,7 @@ def measure_case(
     took = previous - start
     del batches
     if condition.cold:
-        shutil.rmtree(Path(paths[0]).parent)
+        shutil.rmtree(Path(paths[0]).parent, ignore_errors=True)
     return {"folder": folder, "step_s": step_s, "images_s": BATCH * count / took, "batches": count}
 
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "cpu/image/baseline.h"
 #include "cpu/image/jpeg_state.h"
 
 namespace perfmodel::cpu::image {
@@ -57,7 +58,8 @@ Outcome check_kind(const jpeg_decompress_struct& info) {
 
 }  // namespace
 
-JpegDecoder::JpegDecoder() : state_(std::make_unique<State>()) {
+JpegDecoder::JpegDecoder(const Kernels& kernels)
+    : state_(std::make_unique<State>()), baseline_(std::make_unique<BaselineDecoder>(kernels)) {
     std::memset(&state_->info, 0, sizeof state_->info);
     std::memset(&state_->progress, 0, sizeof state_->progress);
     if (!create_jpeg(*state_)) throw std::bad_alloc();
@@ -69,7 +71,7 @@ JpegDecoder::~JpegDecoder() {
 
 Outcome JpegDecoder::open(Encoded encoded, ImageHeader& header) {
     State& state = *state_;
-    close();
+    close(SIZE_MAX);
     const bool read = guarded(state, [&state, encoded] {
         jpeg_mem_src(&state.info, encoded.data, static_cast<unsigned long>(encoded.size));
         state.open = true;
@@ -100,6 +102,16 @@ int JpegDecoder::planes(PlaneSampling* sampling, Colours& colours) const {
 
 Outcome JpegDecoder::decode(const DecodeContext& context) {
     State& state = *state_;
+    if (state.info.num_components != 4) {
+        switch (baseline_->decode(state.info, context)) {
+            case BaselineDecoder::Result::done:
+                return {};
+            case BaselineDecoder::Result::cancelled:
+                return cancelled_outcome();
+            case BaselineDecoder::Result::left:
+                context.resampler.flush();
+        }
+    }
     const Outcome outcome = state.info.num_components == 4 ? decode_jpeg_cmyk(state, context)
                                                            : decode_jpeg_planes(state, context);
     return outcome.ok() ? check_jpeg_end(state) : outcome;
@@ -109,8 +121,10 @@ Outcome JpegDecoder::decode_rgb() {
     return decode_jpeg_rgb(*state_);
 }
 
-void JpegDecoder::close() {
+void JpegDecoder::close(std::size_t most) {
     State& state = *state_;
+    baseline_->trim(most);
+    if (state.rows.bytes() > most) state.rows.release();
     if (!state.open) return;
     state.open = false;
     guarded(state, [&state] { jpeg_abort_decompress(&state.info); });

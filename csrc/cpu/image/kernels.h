@@ -59,6 +59,12 @@ struct Kernels {
     void (*write_bfloat)(const std::uint8_t* in, int count, const float* scale, const float* shift,
                          std::uint16_t* out);
 
+    // Inverse cosine transforms of two blocks of JPEG coefficients in rows, times their quantisation steps,
+    // to 8 x 8 bytes each in rows as far apart as `strides` say; with the bits of libjpeg-turbo's vector code
+    // for its default method ("islow"). Null where libjpeg decodes whole images instead.
+    void (*inverse_cosine)(const std::int16_t* const* blocks, const std::uint16_t* const* steps,
+                           std::uint8_t* const* out, const std::ptrdiff_t* strides);
+
     // Undoes PNG's row filters in place. Row r begins at `rows` + r * (bytes + 1) with the byte that names
     // its filter (0 to 4, checked before); `bytes` bytes of pixels of `step` bytes (1, 2, 3, 4, 6 or 8)
     // follow. `above` are the pixels of the row above. Around rows and above kSlack bytes may be read.

@@ -23,6 +23,8 @@ void write_half(const std::uint8_t* in, int count, const float* scale, const flo
                 std::uint16_t* out);
 void write_bfloat(const std::uint8_t* in, int count, const float* scale, const float* shift,
                   std::uint16_t* out);
+void inverse_cosine(const std::int16_t* const* blocks, const std::uint16_t* const* steps,
+                    std::uint8_t* const* out, const std::ptrdiff_t* strides);
 void unfilter(std::uint8_t* rows, int count, std::size_t bytes, int step, const std::uint8_t* above);
 
 }  // namespace perfmodel::cpu::image::avx2

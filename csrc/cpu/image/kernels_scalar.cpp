@@ -146,8 +146,8 @@ void unfilter(std::uint8_t* rows, int count, std::size_t bytes, int step, const 
 
 const Kernels& scalar_image_kernels() {
     static const Kernels kernels = {
-        "scalar", gather, horizontal,  vertical_fine, vertical_byte, colour,   split<3>,
-        split<4>, join3,  write_float, write_half,    write_bfloat,  unfilter,
+        "scalar", gather, horizontal,  vertical_fine, vertical_byte, colour,  split<3>,
+        split<4>, join3,  write_float, write_half,    write_bfloat,  nullptr, unfilter,
     };
     return kernels;
 }

@@ -1,5 +1,6 @@
 #include "cpu/image/limit.h"
 
+#include <cstdint>
 #include <ctime>
 #include <new>
 
@@ -22,10 +23,10 @@ Outcome decode_only(Encoded encoded) {
     ImageHeader header;
 #if defined(PERFMODEL_JPEG)
     if (is_jpeg(encoded)) {
-        thread_local JpegDecoder decoder;
+        thread_local JpegDecoder decoder(image_kernels());
         Outcome outcome = decoder.open(encoded, header);
         if (outcome.ok()) outcome = decoder.decode_rgb();
-        decoder.close();
+        decoder.close(SIZE_MAX);
         return outcome;
     }
 #endif

@@ -60,6 +60,10 @@ void transpose(const Planes& from, const Planes& to) {
 struct SampleLoader::Memory {
     explicit Memory(const Kernels& table)
         : resampler(table)
+#if defined(PERFMODEL_JPEG)
+          ,
+          jpeg(table)
+#endif
 #if defined(PERFMODEL_PNG)
           ,
           png(table)
@@ -216,7 +220,7 @@ Outcome SampleLoader::Memory::process(Encoded encoded, const SamplePlan& plan, c
 void SampleLoader::Memory::trim() {
     resampler.trim(kKeptBytes);
 #if defined(PERFMODEL_JPEG)
-    jpeg.close();
+    jpeg.close(kKeptBytes);
 #endif
 #if defined(PERFMODEL_PNG)
     png.trim(kKeptBytes);
