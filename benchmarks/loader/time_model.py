@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -180,7 +181,11 @@ def measure_case(
             break
         count += 1
         previous = time.perf_counter()
-    return {"folder": folder, "step_s": step_s, "images_s": BATCH * count / (previous - start), "batches": count}
+    took = previous - start
+    del batches
+    if condition.cold:
+        shutil.rmtree(Path(paths[0]).parent, ignore_errors=True)
+    return {"folder": folder, "step_s": step_s, "images_s": BATCH * count / took, "batches": count}
 
 
 def _cold_copies(paths: list[str], condition: Condition, workers: int) -> list[str]:
@@ -232,8 +237,10 @@ def _native(paths: list[str], folder: str, threads: int, condition: Condition) -
 
 
 def _linked(paths: list[str], count: int) -> str:
-    folder = Path(tempfile.mkdtemp(dir=Path(paths[0]).parent.parent / "cold"))
-    for number in range(count):
+    """A folder with more names for the same files."""
+    folder = Path(paths[0]).parent.with_name(f"{Path(paths[0]).parent.name}-longer")
+    for number in range(0 if folder.is_dir() else count):
+        folder.mkdir(exist_ok=True)
         path = Path(paths[number % len(paths)])
         os.link(path, folder / f"{number:05d}{path.suffix}")
     return str(folder)

@@ -13,7 +13,8 @@ is at most D ahead and the last but one is ready, so that threads have work whil
 
     begun(i) = max(ready(i - 2), taken(i - D)),  ready(i) = when the last of its images is done
 
-Reading shares one storage, in the order of the batches. Workers beyond the cores share them evenly.
+Reading shares one storage, which grants each batch its share of the bandwidth in the order of the batches, one batch
+in advance; how long an unhindered read takes is part of the work. Workers beyond the cores share them evenly.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def in_turns(
     workers, ahead : int
         p and F above.
     own_read_s, shared_read_s : float
-        Reading a batch: what its worker waits, and what it takes of the storage, which one batch has at a time.
+        Reading a batch: what its worker waits, and what it takes of the storage's time, which all share.
     """
     ready: list[float] = []
     taken: list[float] = []
@@ -145,7 +146,7 @@ def in_turns(
         free = ready[i - workers] if i >= workers else 0.0
         sent = taken[i - workers * ahead] if i >= workers * ahead else 0.0
         start = max(free, sent)
-        stored = max(stored, start) + shared_read_s
+        stored = max(stored + shared_read_s, start)
         ready.append(max(start + own_read_s, stored) + one)
         taken.append(max(asked, ready[i]))
         waits.append(taken[i] - asked)
@@ -166,7 +167,7 @@ def dealt_out(
     threads, ahead : int
         n and D above.
     shared_s : float
-        What a batch takes of something that one batch has at a time: storage, memory, the bus.
+        What a batch takes of the time of something that all share: storage, memory, the bus.
     """
     free = [0.0] * threads
     ready: list[float] = []
@@ -177,7 +178,7 @@ def dealt_out(
         begun = max(
             ready[i - _MADE_AT_A_TIME] if i >= _MADE_AT_A_TIME else 0.0, taken[i - ahead] if i >= ahead else 0.0
         )
-        done = stored = max(stored, begun) + shared_s
+        done = stored = max(stored + shared_s, begun)
         for one in images:
             end = max(heappop(free), begun) + one
             heappush(free, end)
