@@ -24,8 +24,8 @@ void check_plan(const SamplePlan& plan, const Target& target, const std::string&
     unsigned steps = 0;
     for (const std::uint8_t step : plan.order) steps |= step < kJitterSteps ? 1U << step : 0U;
     PERFMODEL_EXPECTS(steps == (1U << kJitterSteps) - 1U, name + ": order is no permutation of 0 to 3");
-    for (const float value : {plan.u, plan.v, plan.area, plan.ratio, plan.brightness, plan.contrast, plan.saturation,
-                              plan.hue, plan.cut_y, plan.cut_x, plan.cut_h, plan.cut_w})
+    for (const float value : {plan.u, plan.v, plan.area, plan.ratio, plan.brightness, plan.contrast,
+                              plan.saturation, plan.hue, plan.cut_y, plan.cut_x, plan.cut_h, plan.cut_w})
         PERFMODEL_EXPECTS(std::isfinite(value), name + " has a number that is not finite");
     PERFMODEL_EXPECTS(std::fabs(plan.hue) <= 0.5F, name + ": hue must be within -0.5 and 0.5");
 }

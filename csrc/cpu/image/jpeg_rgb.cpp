@@ -15,7 +15,8 @@ Outcome decode_jpeg_rgb(JpegDecoder::State& state) {
     std::uint8_t* image = state.rows.reserve(stride * state.info.output_height);
     while (state.info.output_scanline < state.info.output_height) {
         JSAMPROW row = image + stride * state.info.output_scanline;
-        if (!guarded(state, [&state, &row] { jpeg_read_scanlines(&state.info, &row, 1); })) return state.outcome;
+        if (!guarded(state, [&state, &row] { jpeg_read_scanlines(&state.info, &row, 1); }))
+            return state.outcome;
     }
     return {};
 }

@@ -29,13 +29,15 @@ PERFMODEL_IMAGE_AVX2 inline __m256i scaled(__m256i value, std::int16_t factor) {
     return _mm256_mulhrs_epi16(value, _mm256_set1_epi16(factor));
 }
 
-PERFMODEL_IMAGE_AVX2 inline Rgb16 convert16(const std::int16_t* y, const std::int16_t* cb, const std::int16_t* cr) {
+PERFMODEL_IMAGE_AVX2 inline Rgb16 convert16(const std::int16_t* y, const std::int16_t* cb,
+                                            const std::int16_t* cr) {
     const __m256i centre = _mm256_set1_epi16(128 << kFraction);
     const __m256i light = load32(y);
     const __m256i b = _mm256_subs_epi16(load32(cb), centre);
     const __m256i r = _mm256_subs_epi16(load32(cr), centre);
     const __m256i red = _mm256_adds_epi16(_mm256_adds_epi16(light, r), scaled(r, kRedCr));
-    const __m256i green = _mm256_subs_epi16(_mm256_subs_epi16(light, scaled(b, kGreenCb)), scaled(r, kGreenCr));
+    const __m256i green =
+        _mm256_subs_epi16(_mm256_subs_epi16(light, scaled(b, kGreenCb)), scaled(r, kGreenCr));
     const __m256i blue =
         _mm256_subs_epi16(_mm256_adds_epi16(_mm256_adds_epi16(light, b), b), scaled(b, kBlueCb));
     return {round_fraction(red), round_fraction(green), round_fraction(blue)};
@@ -48,8 +50,8 @@ PERFMODEL_IMAGE_AVX2 inline void store_bytes(std::uint8_t* out, __m256i first, _
 
 }  // namespace
 
-PERFMODEL_IMAGE_AVX2 void colour(const std::int16_t* y, const std::int16_t* cb, const std::int16_t* cr, int width,
-                                 std::uint8_t* red, std::uint8_t* green, std::uint8_t* blue) {
+PERFMODEL_IMAGE_AVX2 void colour(const std::int16_t* y, const std::int16_t* cb, const std::int16_t* cr,
+                                 int width, std::uint8_t* red, std::uint8_t* green, std::uint8_t* blue) {
     for (int x = 0; x < width; x += kLanes) {
         const Rgb16 first = convert16(y + x, cb + x, cr + x);
         const Rgb16 second = convert16(y + x + 16, cb + x + 16, cr + x + 16);
@@ -61,8 +63,8 @@ PERFMODEL_IMAGE_AVX2 void colour(const std::int16_t* y, const std::int16_t* cb, 
 
 namespace {
 
-// Bytes of channel `c` of 16 pixels of three bytes, from the third `part` of their 48 bytes: the index to shuffle
-// by, or -1.
+// Bytes of channel `c` of 16 pixels of three bytes, from the third `part` of their 48 bytes: the index to
+// shuffle by, or -1.
 constexpr char from_third(int part, int c, int i) {
     const int at = 3 * i + c - 16 * part;
     return static_cast<char>(at >= 0 && at < 16 ? at : -1);
@@ -140,7 +142,8 @@ PERFMODEL_IMAGE_AVX2 void join3(const std::uint8_t* const* planes, int count, st
 namespace {
 
 // Eight bytes to eight normalised values.
-PERFMODEL_IMAGE_AVX2 inline __m256 normalise8(const std::uint8_t* in, const float* scale, const float* shift) {
+PERFMODEL_IMAGE_AVX2 inline __m256 normalise8(const std::uint8_t* in, const float* scale,
+                                              const float* shift) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(in));
     const __m256 values = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
     return _mm256_add_ps(_mm256_mul_ps(values, _mm256_loadu_ps(scale)), _mm256_loadu_ps(shift));
@@ -160,8 +163,8 @@ PERFMODEL_IMAGE_AVX2 inline __m256i round_bfloat(__m256 values) {
 
 }  // namespace
 
-PERFMODEL_IMAGE_AVX2 void write_float(const std::uint8_t* in, int count, const float* scale, const float* shift,
-                                      float* out) {
+PERFMODEL_IMAGE_AVX2 void write_float(const std::uint8_t* in, int count, const float* scale,
+                                      const float* shift, float* out) {
     int i = 0;
     for (; i + kPattern <= count; i += kPattern)
         for (int k = 0; k < kPattern; k += 8)
@@ -169,8 +172,8 @@ PERFMODEL_IMAGE_AVX2 void write_float(const std::uint8_t* in, int count, const f
     for (int k = 0; i < count; ++i, ++k) out[i] = normalise(in[i], scale[k], shift[k]);
 }
 
-PERFMODEL_IMAGE_AVX2 void write_half(const std::uint8_t* in, int count, const float* scale, const float* shift,
-                                     std::uint16_t* out) {
+PERFMODEL_IMAGE_AVX2 void write_half(const std::uint8_t* in, int count, const float* scale,
+                                     const float* shift, std::uint16_t* out) {
     int i = 0;
     for (; i + kPattern <= count; i += kPattern)
         for (int k = 0; k < kPattern; k += 8)
@@ -180,8 +183,8 @@ PERFMODEL_IMAGE_AVX2 void write_half(const std::uint8_t* in, int count, const fl
     for (int k = 0; i < count; ++i, ++k) out[i] = half_bits(normalise(in[i], scale[k], shift[k]));
 }
 
-PERFMODEL_IMAGE_AVX2 void write_bfloat(const std::uint8_t* in, int count, const float* scale, const float* shift,
-                                       std::uint16_t* out) {
+PERFMODEL_IMAGE_AVX2 void write_bfloat(const std::uint8_t* in, int count, const float* scale,
+                                       const float* shift, std::uint16_t* out) {
     int i = 0;
     for (; i + kPattern <= count; i += kPattern)
         for (int k = 0; k < kPattern; k += 16) {
