@@ -17,7 +17,7 @@ WHEELS ?= wheels
 BUDGET ?= 420
 SECONDS_EACH ?= 300
 
-.PHONY: help demo test lint docs gpu gpu-wheels sanitize fuzz clean check-python
+.PHONY: help demo test lint docs gpu gpu-wheels bench-deps sanitize fuzz clean check-python
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -56,6 +56,13 @@ sanitize: $(MARK)-test
 ## make fuzz      feed damaged images to the loader under the sanitizers for a while (SECONDS_EACH, needs clang)
 fuzz: $(MARK)-test
 	PYTHON=$(BIN)/python .ci/fuzz $(SECONDS_EACH)
+
+## make bench-deps  install torch and the loaders that `perfmodel loader bench` compares; what cannot be had is named
+bench-deps: $(MARK)-base
+	@$(INSTALL) --no-build-isolation --editable '.[torch,pillow,loaders]'
+	@for package in spdl nvidia-dali-cuda120; do \
+		$(INSTALL) "$$package" >/dev/null 2>&1 && echo "$$package installed" || echo "$$package cannot be installed here (optional)"; \
+	done
 
 ## make clean     remove everything that was built
 clean:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "out" / "gpu" / "site"
+SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 
 def say(text: str) -> None:
@@ -60,7 +61,7 @@ def installed(name: str) -> bool:
 def pip(arguments: list[str], variables: dict[str, str]) -> None:
     """Install into the site folder without network."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--upgrade"]
-    subprocess.run([*command, "--target", str(SITE), *arguments], cwd=ROOT, env=variables, check=True, timeout=300)
+    subprocess.run([*command, "--target", str(SITE), *arguments], cwd=ROOT, env=variables, check=True, timeout=900)
 
 
 def install_missing(folder: Path, variables: dict[str, str]) -> None:
@@ -76,10 +77,46 @@ def run_tests(variables: dict[str, str]) -> int:
     options = ["-m", "cuda", "-q", "-p", "no:cacheprovider", "-W", "default", "--continue-on-collection-errors"]
     command = [sys.executable, "-P", "-m", "pytest", *options]
     try:
-        return subprocess.run(command, cwd=ROOT, env=variables, timeout=120).returncode
+        return subprocess.run(command, cwd=ROOT, env=variables, timeout=240).returncode
     except subprocess.TimeoutExpired:
-        say("the tests took more than two minutes and were stopped")
+        say("the tests took more than four minutes and were stopped")
         return 1
+
+
+def find_sanitizer() -> str | None:
+    """Path of compute-sanitizer: PATH, or beside the toolkit."""
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
+    return shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path=str(Path(home) / "bin"))
+
+
+def run_sanitizers(variables: dict[str, str]) -> list[str]:
+    """Run the preprocessing kernel under each tool of compute-sanitizer; returns the tools that found something."""
+    sanitizer = find_sanitizer()
+    if sanitizer is None:
+        say("compute-sanitizer is not installed: the kernel is not checked by it")
+        return []
+    program = [sys.executable, "-P", "-m", "perfmodel.calibration.preprocess", "--check"]
+    failed = []
+    for tool in SANITIZERS:
+        say(f"compute-sanitizer: {tool}")
+        try:
+            command = [sanitizer, "--tool", tool, "--error-exitcode", "9", *program]
+            status = subprocess.run(command, cwd=ROOT, env=variables, timeout=180).returncode
+        except subprocess.TimeoutExpired:
+            say(f"{tool} took more than three minutes and was stopped")
+            status = 1
+        if status != 0:
+            failed.append(tool)
+    return failed
+
+
+def benchmark_preprocess(options: argparse.Namespace, variables: dict[str, str]) -> int:
+    """Time the preprocessing kernel; returns the program's status."""
+    command = [sys.executable, "-P", "-m", "perfmodel.calibration.preprocess", "--device", options.device]
+    command += ["--output", str(options.output.absolute())]
+    if options.dry_run:
+        command.append("--dry-run")
+    return subprocess.run(command, cwd=ROOT, env=variables).returncode
 
 
 def measure(options: argparse.Namespace, variables: dict[str, str]) -> int:
@@ -91,15 +128,26 @@ def measure(options: argparse.Namespace, variables: dict[str, str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=variables).returncode
 
 
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the program."""
+    result = argparse.ArgumentParser(description=__doc__)
+    result.add_argument("--output", type=Path, default=Path("calibration/measurements"), help="folder of the tables")
+    result.add_argument("--wheels", type=Path, default=Path("wheels"), help="folder of wheels for missing packages")
+    result.add_argument("--budget", type=float, default=420.0, help="seconds for measuring")
+    result.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu tries the path without a GPU")
+    result.add_argument("--dry-run", action="store_true", help="measure a few tiny cases")
+    return result
+
+
+def check(variables: dict[str, str]) -> list[str]:
+    """Run the tests and the sanitizers on the GPU; returns what failed."""
+    failed = [] if run_tests(variables) in (0, 5) else ["a test"]
+    return failed + [f"compute-sanitizer's {tool}" for tool in run_sanitizers(variables)]
+
+
 def main() -> int:
     """Do it all; measuring comes last and runs even where a test failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("calibration/measurements"), help="folder of the tables")
-    parser.add_argument("--wheels", type=Path, default=Path("wheels"), help="folder of wheels for missing packages")
-    parser.add_argument("--budget", type=float, default=420.0, help="seconds for measuring")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu tries the path without a GPU")
-    parser.add_argument("--dry-run", action="store_true", help="measure a few tiny cases")
-    options = parser.parse_args()
+    options = parser().parse_args()
     architecture = gpu_architecture()
     if architecture is None and options.device == "cuda":
         print("error: nvidia-smi finds no GPU here; --device cpu --dry-run tries the path without one", file=sys.stderr)
@@ -112,12 +160,14 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         print(f"error: the build failed (status {error.returncode}); its output is above", file=sys.stderr)
         return 1
-    failed = run_tests(variables) not in (0, 5) if architecture else False
+    failed = check(variables) if architecture else []
+    say("timing the preprocessing of images")
+    timed = benchmark_preprocess(options, variables)
     say("measuring")
     status = measure(options, variables)
-    if failed:
-        print("error: a test on the GPU failed; its output is above the measuring", file=sys.stderr)
-    return status or int(failed)
+    for name in failed:
+        print(f"error: {name} failed on the GPU; its output is above the measuring", file=sys.stderr)
+    return status or timed or int(bool(failed))
 
 
 if __name__ == "__main__":

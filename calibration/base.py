@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from perfmodel.calibration.fit_steps import StepFit, StepRows
-from perfmodel.efficiency.levels import COVARIATES
+from perfmodel.efficiency.levels import COVARIATES, DISTINCT
 from perfmodel.efficiency.prior import Prior
 from perfmodel.roofline.coefficients import KernelCoefficients
 
@@ -27,7 +27,6 @@ def base_prior(kernel: KernelCoefficients | None = None) -> Prior:
         group={},
         total={},
         counts={},
-        noise=0.1,
         conformal={"0.5": 0.674, "0.8": 1.282, "0.9": 1.645, "0.95": 1.96, "0.99": 2.576},
         support={},
     )
@@ -40,7 +39,6 @@ def prior_from(
     *,
     cards: Mapping[str, tuple[float, float]] | None = None,
     baselines: Mapping[str, Mapping[str, list[float]]] | None = None,
-    noise: float = 0.1,
     conformal: Mapping[str, float] | None = None,
     support: Mapping[str, int] | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -50,6 +48,7 @@ def prior_from(
         name: dict(Counter(str(level) for level in levels if level))
         for name, levels in {**rows.group_levels, **rows.total_levels}.items()
     }
+    counts |= {name: _distinct(rows, *pair) for name, pair in DISTINCT.items()}
     base = base_prior(kernel)
     return Prior(
         kernel=kernel,
@@ -58,10 +57,16 @@ def prior_from(
         group=fit.group,
         total=fit.total,
         counts=counts,
-        noise=noise,
         conformal=dict(conformal or base.conformal),
         support=dict(support or {}),
         cards=dict(cards or {}),
         baselines=dict(baselines or {}),
         provenance=dict(provenance or {}),
     )
+
+
+def _distinct(rows: StepRows, of: str, by: str) -> dict[str, int]:
+    """How many distinct levels of one factor stand behind each level of another."""
+    levels = {**rows.group_levels, **rows.total_levels}
+    pairs = {(str(level), str(other)) for level, other in zip(levels[of], levels[by], strict=True) if level}
+    return dict(Counter(level for level, _ in pairs))

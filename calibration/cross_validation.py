@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,9 @@ from perfmodel.calibration.fit_kernels import KernelFit, fit_kernels
 from perfmodel.calibration.fit_steps import StepFit, fit_steps
 from perfmodel.calibration.kernel_rows import KernelRows
 from perfmodel.calibration.step_rows import step_rows
+from perfmodel.efficiency.levels import SPREAD
 from perfmodel.efficiency.prior import Prior
+from perfmodel.step.evidence import judge
 from perfmodel.validation.baselines import baseline_times
 from perfmodel.validation.features import QuestionFeatures, question_features
 from perfmodel.validation.predictions import predict_questions
@@ -74,11 +76,17 @@ class Fold:
     sigma : array
         Standard deviation of log time before conformal scaling.
     baselines : dict of str to array
+    unknown : array (r, s)
+        How little is known of each row, by source of variance.
+    known : array
+        Variance that grades of evidence add.
     """
 
     time_s: Floats
     sigma: Floats
     baselines: dict[str, Floats]
+    unknown: Floats = field(default_factory=lambda: np.zeros((0, len(SPREAD))))
+    known: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,20 @@ def answer_table(table: Table, found: QuestionFeatures, prior: Prior) -> Fold:
     unit = replace(prior, conformal={"0.9": 1.0})
     predicted = predict_questions(table.questions, found, unit)
     baselines = baseline_times(table.questions, found.steps, prior)
-    return Fold(predicted.time_s, np.asarray(predicted.half_width), baselines)
+    unknown, known = uncertainty(table.questions, prior)
+    return Fold(predicted.time_s, np.asarray(predicted.half_width), baselines, unknown, known)
+
+
+def uncertainty(questions: Sequence[Question], prior: Prior) -> tuple[Floats, Floats]:
+    """How little a prior knows of each row, by source of variance (r, s), and the variance that grades add (r,)."""
+    found: dict[tuple[object, str], tuple[Floats, float]] = {}
+    for one in questions:
+        key = (one.plan.setting, one.gpu.key)
+        if key not in found:
+            setting = one.plan.setting
+            found[key] = (prior.unknown(setting, one.gpu), judge(prior, setting, one.gpu).variance)
+    rows = [found[one.plan.setting, one.gpu.key] for one in questions]
+    return np.array([row[0] for row in rows]).reshape(-1, len(SPREAD)), np.array([row[1] for row in rows])
 
 
 def leave_out(
@@ -123,6 +144,7 @@ def leave_out(
     found: QuestionFeatures,
     kernels_without: Callable[[str], KernelFit] | None = None,
     progress: bool = True,
+    each: Callable[[npt.NDArray[np.intp], QuestionFeatures, Prior], None] | None = None,
 ) -> Fold:
     """Predict every row by a fit without the rows of its key.
 
@@ -137,8 +159,11 @@ def leave_out(
         Fit of all rows; its effects are the first guess of each fold's fit (the optimum does not depend on it).
     kernels_without : callable, optional
         Kernel fit for a left-out key, where kernel rows of that key exist too.
+    each : callable, optional
+        Gets the rows of every key, their features, and the prior that was fitted without them.
     """
-    time_s, sigma = np.full(len(key), np.nan), np.full(len(key), np.nan)
+    time_s, sigma, known = (np.full(len(key), np.nan) for _ in range(3))
+    unknown = np.full((len(key), len(SPREAD)), np.nan)
     baselines: dict[str, Floats] = {}
     for value in np.unique(key):
         began = time.monotonic()
@@ -148,13 +173,16 @@ def leave_out(
             kernels = kernels_without(str(value))
             used = found if kernels is full.kernels else features_of(table, kernels)
         fitted = fit_table(table.select(train), take(used, train), kernels, start=full.steps, iterations=4)
-        fold = answer_table(table.select(test), take(used, test), fitted.prior)
-        time_s[test], sigma[test] = fold.time_s, fold.sigma
+        own = take(used, test)
+        fold = answer_table(table.select(test), own, fitted.prior)
+        if each is not None:
+            each(test, own, fitted.prior)
+        time_s[test], sigma[test], unknown[test], known[test] = fold.time_s, fold.sigma, fold.unknown, fold.known
         for model, values in fold.baselines.items():
             baselines.setdefault(model, np.full(len(key), np.nan))[test] = values
         if progress:
             print(f"  without {name} {value}: {len(test)} rows, {time.monotonic() - began:.1f} s", file=sys.stderr)
-    return Fold(time_s, sigma, baselines)
+    return Fold(time_s, sigma, baselines, unknown, known)
 
 
 def take(found: QuestionFeatures, index: npt.NDArray[np.intp]) -> QuestionFeatures:

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from perfmodel.calibration.kernel_rows import KernelRows
+from perfmodel.hardware.gpu import find_gpu
 from perfmodel.roofline.coefficients import NAMES, KernelCoefficients
 from perfmodel.roofline.physical import physical_time
 
 Floats = npt.NDArray[np.float64]
 
-#: Coefficients that kernel rows identify; the others keep their defaults or are fitted on whole steps.
+#: Coefficients that any kernel rows identify; the others keep their defaults or are fitted on whole steps.
 FITTED = tuple(
     name
     for name in NAMES
     if name not in {"depthwise_memory", "depthwise_compute", "kernel_s", "tf32_share", "batched_rows"}
 )
-_PRIOR_SD, _EFFECT_SD, _FLOOR_SD = 0.6, 0.10, 0.6
+_PRIOR_SD, _EFFECT_SD, _FLOOR_SD = 0.6, 0.15, 0.6
 #: Known beforehand: full tiles reach most of the peak, and streaming kernels most of the bandwidth, on any card.
 _TIGHT = {
     "simt_share": 0.05, "bandwidth_old": 0.04, "bandwidth_new": 0.04, "product_memory": 0.15, "half_share": 0.15,
-    "norm_old": 0.15, "norm_new": 0.15, "softmax_old": 0.15, "softmax_new": 0.15, "k_prologue": 0.4,
+    "norm_old": 0.05, "norm_new": 0.10, "softmax_old": 0.05, "softmax_new": 0.10, "k_prologue": 0.4,
 }  # fmt: skip
 _FLOOR = {"neusight": 35e-6, "deepbench": 8e-6}
+#: Floor of sources that are not named above, and of the project's own sessions, whose bursts hide the host.
+_UNKNOWN_FLOOR, _BURST_FLOOR = 3e-5, 1e-6
 _HUBER = 0.15
+#: Classes with a card effect of their own: one card must not decide a coefficient of all cards of its age.
+_OWN_EFFECT = ("norm", "softmax")
 _PRODUCTS = ("linear", "bmm", "conv", "conv_dgrad", "conv_wgrad")
 
 
@@ -39,7 +45,8 @@ class KernelFit:
     ----------
     coefficients : KernelCoefficients
     effects : dict
-        Log factor on the time of (gpu, "product" | "bytes") beyond what the specification explains.
+        Log factor on the time of (gpu, "product" | "bytes" | "norm" | "softmax") beyond what its specification tells;
+        the last two on top of "bytes".
     floors : dict
         Seconds of measurement overhead of (source, gpu, class): the host's, not the card's.
     """
@@ -57,6 +64,16 @@ class KernelFit:
             for key in sorted(keys)
         }
 
+    def effect(self, gpu: str, cls: str) -> float:
+        """Log factor on a card's kernels of a class; what cards of its age have in common for a card not fitted."""
+        return sum(self._side(gpu, side) for side in sides(cls))
+
+    def _side(self, gpu: str, side: str) -> float:
+        if any(key == gpu for key, _ in self.effects):
+            return self.effects.get((gpu, side), 0.0)
+        alike = [value for (key, name), value in self.effects.items() if name == side and _old(key) == _old(gpu)]
+        return sum(alike) / (len(alike) + 1.0)
+
     def floor(self, source: str, gpu: str, cls: str) -> float:
         """Measurement overhead; the mean of other cards' for a card not fitted."""
         key = (source, gpu, cls)
@@ -64,7 +81,31 @@ class KernelFit:
             return self.floors[key]
         same = [value for (s, _, c), value in self.floors.items() if s == source and c == cls]
         same = same or [value for (s, _, _), value in self.floors.items() if s == source]
-        return float(np.exp(np.mean(np.log(same)))) if same else _FLOOR.get(source, 3e-5)
+        return float(np.exp(np.mean(np.log(same)))) if same else floor_before(source)
+
+
+def sides(cls: str) -> tuple[str, ...]:
+    """Names of the card effects that act on a class."""
+    if cls in _PRODUCTS:
+        return ("product",)
+    return ("bytes", cls) if cls in _OWN_EFFECT else ("bytes",)
+
+
+@cache
+def _old(gpu: str) -> bool:
+    return find_gpu(gpu).compute_capability < 7
+
+
+def floor_before(source: str) -> float:
+    """Seconds that measuring a kernel adds in a source, before any of its rows is seen."""
+    return _BURST_FLOOR if source.startswith("perfmodel ") else _FLOOR.get(source, _UNKNOWN_FLOOR)
+
+
+def identified(rows: KernelRows) -> tuple[str, ...]:
+    """Coefficients that some rows identify: those of TF32 and of depthwise convolutions need rows of these."""
+    tf32 = ("tf32_share",) if np.any(rows.precision == "tf32") else ()
+    deep = ("depthwise_memory", "depthwise_compute") if np.any(rows.ops.depthwise) else ()
+    return (*FITTED, *tf32, *deep)
 
 
 def device_time(rows: KernelRows, c: KernelCoefficients) -> Floats:
@@ -79,8 +120,8 @@ def device_time(rows: KernelRows, c: KernelCoefficients) -> Floats:
 
 def predict_rows(rows: KernelRows, fit: KernelFit) -> Floats:
     """Seconds as they would be measured: physical time, card effect and floor."""
-    group = np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes")
-    effect = np.array([fit.effects.get((gpu, g), 0.0) for gpu, g in zip(rows.gpu, group, strict=True)])
+    keys, index = _index(zip(rows.gpu, rows.cls, strict=True))
+    effect = np.array([fit.effect(gpu, cls) for gpu, cls in keys])[index]
     floor = np.array([fit.floor(*key) for key in zip(rows.source, rows.gpu, rows.cls, strict=True)])
     result: Floats = device_time(rows, fit.coefficients) * np.exp(effect) + floor
     return result
@@ -101,7 +142,7 @@ def fit_kernels(
     rows: KernelRows,
     *,
     start: KernelCoefficients | None = None,
-    names: Iterable[str] = FITTED,
+    names: Iterable[str] | None = None,
     iterations: int = 8,
     per_cell: int = 250,
 ) -> KernelFit:
@@ -113,25 +154,29 @@ def fit_kernels(
         Measured kernels.
     start : KernelCoefficients, optional
         Centre of the prior and first guess.
-    names : iterable of str
-        Coefficients to fit.
+    names : iterable of str, optional
+        Coefficients to fit; by default those that the rows identify.
     iterations : int
         Gauss-Newton steps.
     per_cell : int
         Rows kept of each source x GPU x class.
     """
-    return _Fit(subsample(rows, per_cell), start or KernelCoefficients(), tuple(names)).run(iterations)
+    chosen = identified(rows) if names is None else tuple(names)
+    return _Fit(subsample(rows, per_cell), start or KernelCoefficients(), chosen).run(iterations)
 
 
 class _Fit:
     def __init__(self, rows: KernelRows, start: KernelCoefficients, names: tuple[str, ...]) -> None:
         self.rows, self.names, self.base = rows, names, start.to_dict()
         self.centre = np.log([self.base[name] for name in names])
-        self.effect_keys, self.effect_index = _index(
-            zip(rows.gpu, np.where(np.isin(rows.cls, _PRODUCTS), "product", "bytes"), strict=True)
-        )
+        effects = [[(gpu, side) for side in sides(cls)] for gpu, cls in zip(rows.gpu, rows.cls, strict=True)]
+        self.effect_keys, _ = _index([key for keys in effects for key in keys])
+        at = {key: number for number, key in enumerate(self.effect_keys)}
+        self.acts = np.zeros((len(rows), len(self.effect_keys)))
+        for row, keys in enumerate(effects):
+            self.acts[row, [at[gpu, side] for gpu, side in keys]] = 1.0
         self.floor_keys, self.floor_index = _index(zip(rows.source, rows.gpu, rows.cls, strict=True))
-        self.floor_centre = np.log([_FLOOR.get(str(key[0]), 3e-5) for key in self.floor_keys])
+        self.floor_centre = np.log([floor_before(key[0]) for key in self.floor_keys])
         self.log_time = np.log(rows.time_s)
         self.weight = 1.0 / np.bincount(self.floor_index)[self.floor_index]
         self.weight *= len(rows) / self.weight.sum()
@@ -169,12 +214,12 @@ class _Fit:
         )
 
     def _predict(self, device: Floats, effect: Floats, floor: Floats) -> Floats:
-        result: Floats = np.log(device * np.exp(effect[self.effect_index]) + np.exp(floor[self.floor_index]))
+        result: Floats = np.log(device * np.exp(self.acts @ effect) + np.exp(floor[self.floor_index]))
         return result
 
     def _linearise(self, theta: Floats, effect: Floats, floor: Floats, device: Floats) -> tuple[Floats, Floats]:
         log = self._predict(device, effect, floor)
-        scaled = device * np.exp(effect[self.effect_index])
+        scaled = device * np.exp(self.acts @ effect)
         share = scaled / np.exp(log)
         jac = np.zeros((len(log), len(theta) + len(effect) + len(floor)))
         for j in range(len(theta)):
@@ -183,7 +228,7 @@ class _Fit:
             delta = np.log(device_time(self.rows, self.coefficients(moved)) / device) / 1e-3
             jac[:, j] = delta * share
         at = np.arange(len(log))
-        jac[at, len(theta) + self.effect_index] = share
+        jac[:, len(theta) : len(theta) + len(effect)] = self.acts * share[:, None]
         jac[at, len(theta) + len(effect) + self.floor_index] = 1 - share
         return self.log_time - log, jac
 

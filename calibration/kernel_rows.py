@@ -6,6 +6,7 @@ of products), and 16-bit rows on cards without tensor cores (they were run with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.graph.operators import KINDS, PASSES, PHASES, Operators
+from perfmodel.graph.operators import KINDS, PASSES, PHASES, Operators, concatenate
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.roofline.device import Device
 
@@ -71,6 +72,19 @@ class KernelRows:
             source=self.source[index],
             time_s=self.time_s[index],
         )
+
+
+def concatenate_rows(parts: Sequence[KernelRows]) -> KernelRows:
+    """Rows of several tables as one."""
+    first, *others = parts
+    if not others:
+        return first
+    device = {
+        name: np.concatenate([getattr(part.device, name) for part in parts]) for name in Device.__dataclass_fields__
+    }
+    names = ("gpu", "precision", "cls", "source", "time_s")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return KernelRows(ops=concatenate([part.ops for part in parts]), device=Device(**device), **columns)
 
 
 def take(ops: Operators, index: npt.NDArray[Any]) -> Operators:

@@ -44,9 +44,10 @@ def host_floors(rows: KernelRows) -> dict[tuple[str, str, str], float]:
 
 def roofline_bound(rows: KernelRows) -> Floats:
     """Seconds at the specified peak or bandwidth, whichever is longer."""
+    engines = {"fp16": "half", "bf16": "half", "tf32": "tf32", "int8": "int8", "fp8": "fp8"}
     peak = np.select(
-        [rows.precision == "fp16", rows.precision == "int8"],
-        [rows.device.half_flops, rows.device.int8_flops],
+        [rows.precision == name for name in engines],
+        [getattr(rows.device, f"{engine}_flops") for engine in engines.values()],
         default=rows.device.simt_flops,
     )
     arithmetic = np.where(np.isin(rows.ops.kind, PRODUCT_KINDS), rows.ops.flops, 0.0) / np.maximum(peak, 1.0)

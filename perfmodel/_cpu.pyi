@@ -122,3 +122,43 @@ class ImagePool:
 
     def close(self) -> None:
         """End the threads; a closed pool raises ``ValueError``. Harmless to repeat."""
+
+class HostBatch:
+    """A batch of images in host memory, lent by DLPack: to NumPy, or, for bfloat16, to torch."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> str: ...
+    def copy_to(self, out: Any) -> None:
+        """Copy into a contiguous buffer of the same shape and size of elements."""
+
+    def __dlpack__(
+        self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+def preprocess_on_host(
+    images: Sequence[Any],
+    plan: Any,
+    size: tuple[int, int],
+    *,
+    channels: int = 3,
+    dtype: str = "float32",
+    layout: str = "nchw",
+    mean: Sequence[float] = (0.0, 0.0, 0.0),
+    std: Sequence[float] = (1.0, 1.0, 1.0),
+    filter: int = 2,
+    cut_fill: float = 0.0,
+    columns: int = 0,
+    resident: int = 528,
+    shared_bytes: int = 49152,
+    alignment: int = 16,
+    pad_rows: bool = True,
+    skew: int = 0,
+) -> HostBatch:
+    """Transform decoded images by the steps of the GPU's kernel, one thread after the other: slow, for tests.
+
+    The options before ``columns`` are those of ``perfmodel._cuda.ImagePreprocessor.run``. The others set what a GPU
+    decides by itself: columns of a tile, blocks at a time, shared memory of a block, and how pixels lie in memory.
+    """

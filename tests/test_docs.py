@@ -22,10 +22,8 @@ def commands() -> Iterator[str]:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.splitlines():
                 words = line.partition("#")[0].partition(" > ")[0].strip().removeprefix("python -m ")
-                if (
-                    re.match(r"perfmodel (predict|compare)\b", words)
-                    and "my_package" not in words
-                    and "--plot" not in words
+                if re.match(r"perfmodel (predict|compare)\b", words) and not re.search(
+                    "my_package|--plot|--profile", words
                 ):
                     yield words.removeprefix("perfmodel ")
 

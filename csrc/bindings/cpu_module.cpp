@@ -5,6 +5,7 @@
 #include "bindings/errors.h"
 #include "bindings/gil.h"
 #include "bindings/image.h"
+#include "bindings/preprocess.h"
 #include "bindings/products.h"
 #include "cpu/isa.h"
 #include "cpu/microbench.h"
@@ -62,6 +63,7 @@ PYBIND11_MODULE(_cpu, module) {
     perfmodel::bindings::register_borrow(module);
     perfmodel::bindings::register_products(module);
     perfmodel::bindings::register_image(module);
+    perfmodel::bindings::register_preprocess_on_host(module);
     module.def("isas", &list_isas,
                "All instruction sets of this build, best first: (name, needs, supported here).");
     module.def("isa", [] { return perfmodel::cpu::active().name; }, "Name of the instruction set in use.");

@@ -4,6 +4,8 @@
 #include <pybind11/stl.h>
 
 #include "bindings/errors.h"
+#include "bindings/gil.h"
+#include "bindings/preprocess.h"
 #include "common/error.h"
 #include "cuda/check.h"
 #include "cuda/device.h"
@@ -68,11 +70,13 @@ void register_cuda_errors() {
 }  // namespace
 
 PYBIND11_MODULE(_cuda, module) {
-    module.doc() = "Native CUDA kernels: device query and microbenchmarks.";
+    module.doc() = "Native CUDA kernels: device query, microbenchmarks, preprocessing of images.";
     module.attr("__version__") = PERFMODEL_VERSION;
     module.attr("architectures") = PERFMODEL_CUDA_ARCHITECTURES;
     perfmodel::bindings::register_errors();
+    perfmodel::bindings::register_gil();
     register_cuda_errors();
+    perfmodel::bindings::register_preprocess(module);
     module.def("driver_version", &perfmodel::cuda::driver_version,
                "CUDA version of the driver, 0 without one.");
     module.def("runtime_version", &perfmodel::cuda::runtime_version,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perfmodel.cli.loader_bench import bench_command
+from perfmodel.cli.loader_model import calibrate_command, predict_command
 from perfmodel.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Bytes(SizeType):
             self.fail(f"{value!r} is not a size such as 256MB", param, ctx)
 
 
-@click.group("loader")
+@click.group("loader", commands=[predict_command, calibrate_command, bench_command])
 def command() -> None:
     """Load images fast, and predict how long loading takes."""
 

@@ -51,6 +51,27 @@ TOTAL_FACTORS = {
     "campaign_model_engine": 0.08,
     "resolved": 0.10,
 }
+#: Whose levels measurements of one card, on one host with one stack, tell: what a profile replaces.
+CARD_FACTORS = frozenset((
+    "campaign_mode", "stack_mode", "arch_campaign", "gpu", "gpu_engine", "arch_engine", "version_cards", "arch_cards",
+    "campaign_cards", "arch_campaign_cards",
+))  # fmt: skip
+#: How many distinct cards (or networks) stand behind a level: what was measured on one only is less sure elsewhere.
+DISTINCT = {
+    "version_cards": ("version", "gpu"),
+    "arch_cards": ("arch", "gpu"),
+    "campaign_cards": ("campaign_mode", "gpu"),
+    "arch_campaign_cards": ("arch_campaign", "gpu"),
+    "family_models": ("family", "model"),
+}
+#: Sources of variance of log time, with the weights that they have before any left-out row was looked at: noise, every
+#: group effect and every whole-step effect that no measurement has fixed, and the counts above.
+SPREAD = {
+    "noise": 0.1**2,
+    **{name: 0.5 * sd**2 for name, sd in GROUP_FACTORS.items()},
+    **{name: sd**2 for name, sd in TOTAL_FACTORS.items()},
+    **dict.fromkeys(DISTINCT, 0.1**2),
+}
 #: Continuous covariates of a card: centred logs, each acting on the groups of one kind.
 COVARIATES = ("power", "balance", "l2", "gddr")
 COVARIATE_SD = 0.15

@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.levels import (
-    GROUP_FACTORS,
-    TOTAL_FACTORS,
+    CARD_FACTORS,
+    DISTINCT,
+    SPREAD,
     WIDTH,
     Setting,
     card_offsets,
@@ -31,7 +32,10 @@ from perfmodel.roofline.coefficients import KernelCoefficients
 
 Floats = npt.NDArray[np.float64]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: What a prediction without a campaign does not know either: the harness and its stack.
+_HARNESS = ("campaign_mode", "stack_mode", "campaign_cards")
+_OF_THE_CARD = np.array([name in CARD_FACTORS for name in SPREAD])
 PRIOR_FILE = Path(__file__).with_name("data") / "prior.json.gz"
 
 
@@ -47,11 +51,14 @@ class Corrections:
         Log factor on the step.
     variance : float
         Variance of the log error before conformal scaling.
+    card : float
+        The part of it that is the card's and its host's: what measurements of this very card take away.
     """
 
     theta: Floats
     total: float
     variance: float
+    card: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +77,6 @@ class Prior:
         Effects by factor and level.
     counts : dict
         Rows behind each level of each factor.
-    noise : float
-        Standard deviation of the log error between runs whose effects are all known.
     conformal : dict of str to float
         Factor that turns the standard deviation into a half-width, by coverage ("0.9").
     support : dict of str to int
@@ -82,6 +87,8 @@ class Prior:
         Frozen coefficients of the simple models that scores are printed beside.
     provenance : dict
         Sources, date, command.
+    spread : dict of str to float
+        Variance of log time by source (`SPREAD`), as the errors of left-out rows tell.
     """
 
     kernel: KernelCoefficients
@@ -90,12 +97,12 @@ class Prior:
     group: Mapping[str, Mapping[str, Floats]]
     total: Mapping[str, Mapping[str, float]]
     counts: Mapping[str, Mapping[str, int]]
-    noise: float
     conformal: Mapping[str, float]
     support: Mapping[str, int]
     cards: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=lambda: dict(SPREAD))
 
     def corrections(self, setting: Setting, gpu: Gpu) -> Corrections:
         """Sum the effects that apply to a run on a card; a processor has none but what its own profile leaves open."""
@@ -106,22 +113,36 @@ class Prior:
             return Corrections(theta=theta, total=0.0, variance=variance)
         double = np.tile(covariates(gpu, setting), 2) * self.covariate
         theta = double @ covariate_masks() + card_offsets(*self.cards.get(gpu.key, (0.0, 0.0)))
-        variance = self.noise**2
         for name, level in group_levels(setting, gpu.arch).items():
             effect = self.group.get(name, {}).get(level)
             if effect is not None:
                 theta = theta + effect
-            elif level:
-                variance += 0.5 * GROUP_FACTORS[name] ** 2
         total = 0.0
         for name, level in total_levels(setting, gpu.key, gpu.arch).items():
             if level:
                 total += self.total.get(name, {}).get(level, 0.0)
-                seen = self.counts.get(name, {}).get(level, 0)
-                variance += TOTAL_FACTORS[name] ** 2 / (1.0 + 0.5 * seen)
-        if not setting.campaign:
-            variance += TOTAL_FACTORS["campaign_mode"] ** 2 + TOTAL_FACTORS["stack_mode"] ** 2
-        return Corrections(theta=theta, total=total, variance=variance)
+        parts = self.unknown(setting, gpu) * self._weights
+        return Corrections(theta=theta, total=total, variance=float(parts.sum()), card=float(parts[_OF_THE_CARD].sum()))
+
+    def unknown(self, setting: Setting, gpu: Gpu) -> Floats:
+        """How little is known of a run, by source of variance (in the order of `SPREAD`): 1 is nothing at all."""
+        group = group_levels(setting, gpu.arch)
+        total = total_levels(setting, gpu.key, gpu.arch)
+        found = [1.0]
+        found += [float(bool(level) and level not in self.group.get(name, {})) for name, level in group.items()]
+        for name, level in total.items():
+            seen = self.counts.get(name, {}).get(level, 0)
+            absent = not level and (setting.campaign or name not in _HARNESS)
+            found.append(0.0 if absent else 1.0 / (1.0 + 0.5 * seen))
+        for name, (factor, _) in DISTINCT.items():
+            level = group[factor] if factor in group else total[factor]
+            absent = not level and (setting.campaign or name not in _HARNESS)
+            found.append(0.0 if absent else 1.0 / (1.0 + self.counts.get(name, {}).get(level, 0)))
+        return np.array(found)
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return np.array([self.spread.get(name, before) for name, before in SPREAD.items()])
 
     def half_width(self, variance: float | Floats, coverage: float) -> float | Floats:
         """Half-width of the interval of log time at a coverage (0 < coverage < 1).
@@ -147,7 +168,7 @@ class Prior:
             "group": {f: {k: _rounded(v) for k, v in levels.items()} for f, levels in self.group.items()},
             "total": {f: {k: round(v, 5) for k, v in levels.items()} for f, levels in self.total.items()},
             "counts": {f: dict(levels) for f, levels in self.counts.items()},
-            "noise": self.noise,
+            "spread": {name: round(value, 6) for name, value in self.spread.items()},
             "conformal": dict(self.conformal),
             "support": dict(self.support),
             "cards": {key: list(value) for key, value in self.cards.items()},
@@ -173,7 +194,7 @@ class Prior:
             group=group,
             total=document["total"],
             counts=document["counts"],
-            noise=float(document["noise"]),
+            spread=document["spread"],
             conformal=document["conformal"],
             support=document["support"],
             baselines=document.get("baselines", {}),

@@ -1,8 +1,9 @@
 """What is known of one card beyond its specification: a Gaussian posterior that every measurement updates.
 
-The state is the log error of five terms (arithmetic, memory, batched products, launch, whole step). The specification
-sheet is the prior (mean zero, the spread seen between cards); an observation of a step or kernel that spends the shares
-``a`` of its time in the terms moves it by the Kalman update for ``y = a . x + noise``.
+The state is the log error of some terms: arithmetic, memory, batched products, launch, the whole step, and what of
+these differs by mode and by engine (fp32, or tensor cores and 16 bit). The specification sheet is the prior (mean zero,
+the spread seen between cards); an observation of a step or kernel that spends the shares ``a`` of its time in the terms
+moves it by the Kalman update for ``y = a . x + noise``.
 """
 
 from __future__ import annotations
@@ -18,19 +19,28 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.features import GROUPS
-from perfmodel.efficiency.levels import TOTAL_FACTORS, Setting
+from perfmodel.efficiency.levels import Setting
 from perfmodel.efficiency.prior import Corrections
 from perfmodel.errors import FailureError, InputError
 from perfmodel.hardware.storage import user_data_dir
 
 Floats = npt.NDArray[np.float64]
 
-SCHEMA_VERSION = 1
-TERMS = ("arithmetic", "memory", "batched", "launch", "step")
-#: Prior standard deviations of the terms (log), the spread of card effects in the shipped fit.
-TERM_SD = np.array([0.15, 0.12, 0.15, 0.35, 0.08])
-#: Standard deviation of one observation that is not the term's fault (log).
-OBSERVATION_SD = 0.05
+SCHEMA_VERSION = 2
+#: Terms with their prior standard deviations (log): those of largest marginal likelihood on the steps of left-out
+#: cards, rounded (`perfmodel.calibration.after_calibration` scores them).
+_TERM_SD = {
+    "arithmetic": 0.15, "memory": 0.22, "batched": 0.30, "launch": 0.25, "step": 0.04, "training": 0.05,
+    "inference": 0.05, "wide": 0.06, "tensor": 0.06, "tensor arithmetic": 0.07, "tensor launch": 0.20,
+}  # fmt: skip
+TERMS = tuple(_TERM_SD)
+TERM_SD = np.array(list(_TERM_SD.values()))
+#: Standard deviation of one step that is not a term's fault (log): networks differ.
+OBSERVATION_SD = 0.09
+#: Shares of an average step in arithmetic, memory, batched products and launch: what a profile's certainty is told by.
+_AVERAGE = (0.55, 0.35, 0.03, 0.07)
+#: A term whose standard deviation shrank below this share of the prior's was told something.
+_TOLD = 0.95
 _TERM_OF_GROUP = {
     "conv": 0, "conv_backward": 0, "gemm": 0, "gemm_backward": 0, "batched": 2,
     "depthwise": 1, "norm": 1, "elementwise": 1, "optimizer": 1,
@@ -47,16 +57,19 @@ class Observation:
     ----------
     measured_s, predicted_s : float
         Seconds; the prediction is the prior's, without a profile.
-    shares : array (5,)
-        Share of the predicted time in each of `TERMS`; the last is 1 for whole steps, 0 for kernels.
+    shares : array (t,)
+        How much of the log error of the predicted time each of `TERMS` makes; see `term_shares`.
     weight : int
         Repeats that the measured value is a median of (informational).
+    sd : float
+        Standard deviation of its log that is not the terms' fault.
     """
 
     measured_s: float
     predicted_s: float
     shares: Floats
     weight: int = 1
+    sd: float = OBSERVATION_SD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +80,9 @@ class Profile:
     ----------
     gpu : str
         Key of the card.
-    mean : array (5,)
+    mean : array (t,)
         Log factor on the time of each of `TERMS`.
-    covariance : array (5, 5)
+    covariance : array (t, t)
     observations : int
         Measurements it rests on.
     provenance : dict
@@ -98,7 +111,7 @@ class Profile:
                 )
             a = np.asarray(one.shares, dtype=np.float64)
             residual = np.log(one.measured_s / one.predicted_s) - a @ mean
-            gain = covariance @ a / (a @ covariance @ a + OBSERVATION_SD**2)
+            gain = covariance @ a / (a @ covariance @ a + one.sd**2)
             mean = mean + gain * residual
             covariance = covariance - np.outer(gain, a @ covariance)
             covariance = 0.5 * (covariance + covariance.T)
@@ -129,14 +142,24 @@ class Profile:
 
     def apply(self, corrections: Corrections, setting: Setting) -> Corrections:
         """Correct the effects of a run on this card, and shrink its variance by what is now known."""
-        del setting
+        engine = _engine(setting.precision)
         theta = corrections.theta.copy()
-        theta[:-1] += self.mean[_GROUP_TERM]
-        theta[-1] += self.mean[3]
-        known = TOTAL_FACTORS["gpu"] ** 2 + TOTAL_FACTORS["gpu_engine"] ** 2 + TOTAL_FACTORS["arch_engine"] ** 2
-        known = known * (1.0 - float(np.trace(self.covariance)) / float(np.sum(TERM_SD**2)))
-        variance = max(corrections.variance - known, 0.25 * corrections.variance)
-        return replace(corrections, theta=theta, total=corrections.total + float(self.mean[4]), variance=variance)
+        theta[:-1] += self.mean @ _by_group(engine)
+        theta[-1] += float(self.mean @ _launch_terms(engine))
+        step = np.zeros(len(TERMS)) if setting.operators else _step_terms(setting.mode, engine)
+        average = step + _average_terms(engine)
+        left = float(average @ self.covariance @ average) / float(np.sum((average * TERM_SD) ** 2))
+        variance = corrections.variance - (1.0 - min(left, 1.0)) * corrections.card
+        return replace(corrections, theta=theta, total=corrections.total + float(self.mean @ step), variance=variance)
+
+    def told(self) -> dict[str, tuple[float, float]]:
+        """Log factor and standard deviation of the terms that measurements told something of."""
+        deviation = np.sqrt(np.diag(self.covariance))
+        return {
+            name: (float(mean), float(sd))
+            for name, mean, sd, before in zip(TERMS, self.mean, deviation, TERM_SD, strict=True)
+            if sd < _TOLD * before
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """JSON document."""
@@ -204,21 +227,60 @@ def load_profile(name: str | Path) -> Profile:
     return Profile.load(path)
 
 
-def term_shares(group_seconds: Floats, launch_s: float, *, whole_step: bool) -> Floats:
-    """Shares of a predicted time in each of `TERMS`.
+def _engine(precision: str) -> str:
+    """``wide`` for fp32, ``tensor`` for everything that runs, in part at least, in lower precision."""
+    return "wide" if precision == "fp32" else "tensor"
+
+
+def _one(*names: str) -> Floats:
+    """1 at the named terms."""
+    return np.array([float(name in names) for name in TERMS])
+
+
+def _by_group(engine: str) -> Floats:
+    """Which terms act on each operator group, shape (t, G)."""
+    matrix = np.zeros((len(TERMS), len(GROUPS)))
+    matrix[_GROUP_TERM, np.arange(len(GROUPS))] = 1.0
+    if engine == "tensor":
+        matrix[TERMS.index("tensor arithmetic"), _GROUP_TERM == 0] = 1.0
+    return matrix
+
+
+def _launch_terms(engine: str) -> Floats:
+    return _one("launch", *(["tensor launch"] if engine == "tensor" else []))
+
+
+def _step_terms(mode: str, engine: str) -> Floats:
+    return _one("step", "training" if mode == "train" else "inference", engine)
+
+
+def _average_terms(engine: str) -> Floats:
+    arithmetic, memory, batched, launch = _AVERAGE
+    result = _launch_terms(engine) * launch + memory * _one("memory") + batched * _one("batched")
+    return result + arithmetic * _one("arithmetic", *(["tensor arithmetic"] if engine == "tensor" else []))
+
+
+def term_shares(
+    group_seconds: Floats, host_s: float, *, whole_step: bool, mode: str = "train", precision: str = "fp32",
+    scale: float = 1.0,
+) -> Floats:  # fmt: skip
+    """How much of the log error of a predicted time each of `TERMS` makes: the derivatives of its logarithm.
 
     Parameters
     ----------
     group_seconds : array (G,)
-        Seconds by operator group.
-    launch_s : float
-        What launching adds.
+        Device seconds by operator group.
+    host_s : float
+        Host seconds to launch them; they overlap as `combine` says.
     whole_step : bool
-        Whether the measurement is a step (the step term then has share 1).
+        Whether the measurement is a step: its terms then have share ``scale``.
+    mode, precision : str
+        Of the step or kernel.
+    scale : float
+        Share of the measured time that the terms act on; the rest (a blocking copy) is known.
     """
-    shares = np.zeros(len(TERMS))
-    np.add.at(shares, _GROUP_TERM, group_seconds)
-    shares[3] = launch_s
-    shares /= max(float(shares.sum()), 1e-30)
-    shares[4] = 1.0 if whole_step else 0.0
-    return shares
+    engine = _engine(precision)
+    device = max(float(group_seconds.sum()), 1e-30)
+    busy = device**4 / (device**4 + host_s**4)
+    shares = _by_group(engine) @ (group_seconds / device * busy) + (1.0 - busy) * _launch_terms(engine)
+    return scale * (shares + (_step_terms(mode, engine) if whole_step else 0.0))

@@ -164,3 +164,8 @@ def last_cache_bytes(default: float = 32e6) -> float:
 def slug(gpu: Gpu) -> str:
     """File name of this processor with this number of threads: ``amd-epyc-2-threads``."""
     return re.sub(r"[^a-z0-9]+", "-", f"{gpu.chip} {gpu.sm} threads".lower()).strip("-")
+
+
+def processor_name() -> str:
+    """Model name of the processor, as the system has it."""
+    return _cpuinfo()[1]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from perfmodel.errors import InputError
+
+if TYPE_CHECKING:
+    from perfmodel.hardware.host_profile import HostProfile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +45,12 @@ class Host:
         The same from pageable memory (staged by the driver).
     source : str
         Where the figures come from.
+    cpu_quota : float
+        Cores' worth of CPU time that a cgroup grants; infinite without a quota.
+    read_latency_ms, stream_mbs : float
+        What one reader waits for the first byte of a file that is not cached, and the bandwidth (MB/s) it gets alone.
+    profile : HostProfile, optional
+        What `perfmodel loader calibrate` measured: the cost of pipelines, how cores scale.
     """
 
     key: str
@@ -55,10 +67,24 @@ class Host:
     pcie_gbs: float = 12.0
     pageable_gbs: float = 5.0
     source: str = "typical figures of the class; replace by calibration"
+    cpu_quota: float = math.inf
+    read_latency_ms: float = 0.0
+    stream_mbs: float = math.inf
+    profile: HostProfile | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse figures that no host can have."""
-        for name in ("cores", "decode_speed", "launch_speed", "storage_mbs", "storage_iops", "memory_gbs", "pcie_gbs"):
+        for name in (
+            "cores",
+            "decode_speed",
+            "launch_speed",
+            "storage_mbs",
+            "storage_iops",
+            "memory_gbs",
+            "pcie_gbs",
+            "cpu_quota",
+            "stream_mbs",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Host.{name} must be positive, not {getattr(self, name)!r}")
         if not 0.0 <= self.cache_hit <= 1.0:
@@ -163,31 +189,71 @@ def find_host(name: str, *, cores: int | None = None) -> Host:
 
 
 def local_host() -> Host:
-    """Describe this machine: cores that this process may use (affinity and CPU quota), memory; the rest is typical."""
-    return Host(
+    """Describe this machine: cores that this process may use (affinity and CPU quota) and memory.
+
+    Everything else is what `perfmodel loader calibrate` measured here, else typical.
+    """
+    from perfmodel.hardware.host_profile import local_profile
+
+    host = Host(
         key="local",
         name="this machine",
         cores=usable_cores(),
         memory_gb=_memory_gb(),
-        source="cores and memory read from this machine, the rest typical; replace by calibration",
+        cpu_quota=cpu_quota() or math.inf,
+        source="cores and memory read from this machine, the rest typical; `perfmodel loader calibrate` measures it",
     )
+    profile = local_profile()
+    return host if profile is None else profile.apply(host)
 
 
 def usable_cores() -> int:
     """Return how many cores this process may use: its affinity, capped by a cgroup's CPU quota."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = _cpu_quota()
+    quota = cpu_quota()
     return max(1, min(cores, round(quota))) if quota else cores
 
 
-def _cpu_quota(path: str = "/sys/fs/cgroup/cpu.max") -> float | None:
+def cpu_quota(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> float | None:
+    """Return the CPU time that this process's cgroups grant, in cores; None without a quota.
+
+    Both versions of cgroups are read, for the process's own group and those above it.
+    """
+    found = []
+    for folder, files in _groups(root, groups):
+        words = [word for name in files for word in _words(os.path.join(folder, name))]
+        if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]):
+            found.append(int(words[0]) / int(words[1]))  # not "max" or -1
+    return min(found, default=None)
+
+
+_V2, _V1 = ("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+
+
+def _groups(root: str, groups: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Folders that may hold a quota, and the files that it is in."""
+    yield root, _V2
+    try:
+        with open(groups, encoding="utf-8") as file:
+            lines = [line.strip().split(":", 2) for line in file]
+    except OSError:
+        return
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        folder, files = (f"{root}/{controllers}", _V1) if controllers else (root, _V2)
+        parts = [part for part in path.split("/") if part and part != ".."]
+        for depth in range(len(parts) + 1):
+            yield os.path.join(folder, *parts[:depth]), files
+
+
+def _words(path: str) -> list[str]:
     try:
         with open(path, encoding="ascii") as file:
-            quota, period = file.read().split()[:2]
-        return None if quota == "max" else float(quota) / float(period)
+            return file.read().split()
     except (OSError, ValueError):
-        return None
+        return []
 
 
 def _memory_gb(default: float = 16.0) -> float:

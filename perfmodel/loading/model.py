@@ -12,14 +12,15 @@ with p workers, CPU cost c of a sample, its file bytes S, the cache's hit share 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perfmodel.errors import InputError
 from perfmodel.hardware.host import Host, find_host
-from perfmodel.loading.pipelines import ImageSet, Pipeline, find_image_set, find_pipeline
+from perfmodel.loading.pipelines import Cost, ImageSet, Pipeline, find_image_set, find_pipeline
 
 Numbers = npt.NDArray[np.float64]
 
@@ -42,6 +43,12 @@ HEADROOM = 1.1
 """Recommended workers deliver this times what the step needs."""
 
 MAX_WORKERS = 1024
+
+UNMEASURED_SD = 0.20
+"""Standard deviation of log throughput on a host that was not calibrated."""
+
+REPEAT_SD = 0.04
+"""The same beyond the fit of a calibrated pipeline: repeats, scheduling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +88,12 @@ class LoaderModel:
 
     def __post_init__(self) -> None:
         """Look names up and refuse values that make no sense."""
-        found = {
+        found: dict[str, Any] = {
             "_pipeline": self.pipeline if isinstance(self.pipeline, Pipeline) else find_pipeline(self.pipeline),
             "_images": self.images if isinstance(self.images, ImageSet) else find_image_set(self.images),
             "_host": self.host if isinstance(self.host, Host) else find_host(self.host),
         }
+        found["_pipeline"] = on_host(found["_pipeline"], found["_host"])
         for name, value in found.items():
             object.__setattr__(self, name, value)
         if self.cache_hit is not None and not 0.0 <= self.cache_hit <= 1.0:
@@ -101,9 +109,47 @@ class LoaderModel:
     @property
     def cost_s(self) -> float:
         """CPU time of one sample on one core of this host, s."""
+        speed = 1.0 if self._pipeline.calibrated else self._host.decode_speed
+        one = float(self._images.costs_ms(self._pipeline).mean())
+        return self.cost_factor * self._images.files * one / 1e3 / speed
+
+    @property
+    def read_s(self) -> float:
+        """Time in which one reader gets one sample from storage, s; 0 where the host's storage was not measured."""
+        wait = self._host.read_latency_ms / 1e3 * self._images.files + self.read_bytes / (self._host.stream_mbs * 1e6)
+        return (1.0 - self.hit) * wait
+
+    @property
+    def read_requests(self) -> float:
+        """Requests to the storage for one sample.
+
+        This package's loader asks for a file at once. Others read it in small pieces, and Linux reads ahead in windows
+        of 32, 64, 128, 128, ... KiB (mm/readahead.c, with the default read_ahead_kb of 128).
+        """
         images = self._images
-        one = self._pipeline.cost_ms(kb=images.kb, mpx=images.mpx, out_mpx=images.out_mpx, kind=images.kind)
-        return self.cost_factor * images.files * one / 1e3 / self._host.decode_speed
+        if self.threads:
+            return float(images.files)
+        kib = (images.sample.kb if images.sample is not None else np.array([images.kb])) / 1.024
+        windows = 1.0 + (kib > 32) + (kib > 96) + np.ceil(np.maximum(kib - 224, 0.0) / 128)
+        return float(images.files * windows.mean())
+
+    @property
+    def alone_s(self) -> float:
+        """CPU time of one sample where the training process loads by itself, s: nothing is handed over."""
+        images = self._images
+        handover = self._pipeline.handover_ms_per_out_mpx * images.out_mpx * images.files / 1e3
+        return max(self.cost_s - self.cost_factor * handover, 0.1 * self.cost_s) / float(effective_cores(1, self._host))
+
+    @property
+    def hit(self) -> float:
+        """Share of files that the page cache serves."""
+        return self._host.cache_hit if self.cache_hit is None else self.cache_hit
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one file's cost over its mean."""
+        costs = self._images.costs_ms(self._pipeline)
+        return float(costs.std() / costs.mean()) if costs.size > 1 else IMAGE_SPREAD
 
     @property
     def read_bytes(self) -> float:
@@ -120,18 +166,26 @@ class LoaderModel:
     def limits(self, workers: npt.ArrayLike) -> dict[str, Numbers]:
         """Return samples a second that each of `TERMS` allows, for p workers (0 loads in the training process)."""
         p = np.maximum(np.asarray(workers, dtype=np.float64), 0.0)
-        hit = self._host.cache_hit if self.cache_hit is None else self.cache_hit
-        miss = max(1.0 - hit, 1e-12)
+        miss = max(1.0 - self.hit, 1e-12)
         touched = TOUCHED_PER_DECODED_BYTE * self._images.files * self._images.mpx * 3e6 + 3 * self.out_bytes
         flat = {
             "storage": self._host.storage_mbs * 1e6 / (miss * self.read_bytes) if self.read_bytes else math.inf,
-            "iops": self._host.storage_iops / (miss * self._images.files),
+            "iops": self._host.storage_iops / (miss * self.read_requests),
             "memory": self._host.memory_gbs * 1e9 / touched if touched else math.inf,
             "h2d": self._host.pcie_gbs * 1e9 / self.out_bytes if self.out_bytes else math.inf,
             "gpu_preprocess": self.gpu_preprocess_rate,
         }
-        cpu = effective_cores(np.maximum(p, 1.0), self._host) / self.cost_s
+        readers = np.maximum(p, 1.0)
+        cpu = effective_cores(readers, self._host, threads=self.threads) / self.cost_s
+        if self.read_s > 0:  # a worker reads, then decodes: what it waits for adds up
+            cpu = np.minimum(cpu, readers / (self.cost_s + self.read_s))
+        cpu = np.where(p > 0, cpu, 1.0 / (self.alone_s + self.read_s))
         return {"cpu": cpu, **{name: np.full(p.shape, rate) for name, rate in flat.items()}}
+
+    @property
+    def threads(self) -> bool:
+        """The workers are threads of one process, as this package's loader has them."""
+        return self._pipeline.key == "native"
 
     def rate(self, workers: npt.ArrayLike) -> Numbers:
         """Return the samples a second of p workers, all of one host together."""
@@ -143,12 +197,41 @@ class LoaderModel:
         return min(TERMS, key=lambda term: float(limits[term]))
 
 
-def effective_cores(workers: npt.ArrayLike, host: Host) -> Numbers:
-    """Return how many full cores p worker processes get: all physical cores, then `SMT_GAIN` of each second thread."""
+def rate_sd(loader: LoaderModel) -> float:
+    """Return the standard deviation of the log of a loader's rate."""
+    pipeline = loader.spec[0]
+    return math.hypot(pipeline.residual_sd, REPEAT_SD) if pipeline.calibrated else UNMEASURED_SD
+
+
+def on_host(pipeline: Pipeline, host: Host) -> Pipeline:
+    """Return a pipeline with the costs that were measured on a host, where they were."""
+    measured = host.profile.pipelines.get(pipeline.key) if host.profile is not None else None
+    if host.profile is None or measured is None or pipeline.calibrated:
+        return pipeline
+    return replace(
+        pipeline,
+        costs={kind: Cost(**values) for kind, values in measured.items()},
+        source=f"measured on this host, {host.profile.date}",
+        residual_sd=host.profile.residual_sd.get(pipeline.key, pipeline.residual_sd),
+        handover_ms_per_out_mpx=host.profile.figures.get(f"{pipeline.key}_handover_ms_per_out_mpx", 0.0),
+        calibrated=True,
+    )
+
+
+def effective_cores(workers: npt.ArrayLike, host: Host, *, threads: bool = False) -> Numbers:
+    """Return how many full cores p workers get.
+
+    As measured where the host was calibrated, for processes or for threads of one process; else all physical cores,
+    then `SMT_GAIN` of each second thread. Never more than the CPU quota.
+    """
     p = np.asarray(workers, dtype=np.float64)
-    physical = max(1.0, host.cores / 2) if host.smt and host.cores > 1 else float(host.cores)
-    threads = np.minimum(p, host.cores)
-    return np.asarray(np.minimum(threads, physical) + SMT_GAIN * np.maximum(threads - physical, 0.0))
+    busy = np.minimum(p, host.cores)
+    if host.profile is not None and host.profile.scaling:
+        cores = host.profile.effective_cores(busy, threads=threads)
+    else:
+        physical = max(1.0, host.cores / 2) if host.smt and host.cores > 1 else float(host.cores)
+        cores = np.minimum(busy, physical) + SMT_GAIN * np.maximum(busy - physical, 0.0)
+    return np.asarray(np.minimum(cores, host.cpu_quota))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +286,7 @@ def step_with_loading(
         return LoadingStep(step_s=serial, load_s=load + zero, wait_s=load + zero, slowdown_s=zero)
     busy = np.minimum(1.0, size * loader.cost_s / loader.spec[2].cores / np.maximum(time, load))
     slowdown = np.where(p > 0, LAUNCH_SLOWDOWN * time * busy, 0.0)
-    spread = load * (IMAGE_SPREAD / np.sqrt(np.maximum(size * loader.prefetch * np.maximum(p, 1.0), 1.0)))
+    spread = load * (loader.spread / np.sqrt(np.maximum(size * loader.prefetch * np.maximum(p, 1.0), 1.0)))
     step = np.where(p > 0, _smooth_max(load, time + slowdown, spread), serial)
     wait = np.maximum(step - time - slowdown, 0.0)
     return LoadingStep(step_s=step, load_s=np.broadcast_to(load, step.shape), wait_s=wait, slowdown_s=slowdown)

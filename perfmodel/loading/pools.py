@@ -78,7 +78,7 @@ def chosen_backend(name: str = "auto") -> str:
         raise InputError(f"{where} is {name!r}", f"give {', '.join(BACKENDS)}")
     if name == "pillow":
         return name
-    missing = _missing()
+    missing = native_pool_missing()
     if not missing:
         return "native"
     if name == "native":
@@ -90,8 +90,8 @@ def chosen_backend(name: str = "auto") -> str:
 _REMEDY = "install libjpeg-turbo, libpng and libdeflate, then build perfmodel again"
 
 
-def _missing() -> str:
-    """Why there is no native pool; empty where there is one."""
+def native_pool_missing() -> str:
+    """Return why there is no native pool; empty where there is one."""
     try:
         module = native.cpu()
     except NativeUnavailableError as error:

@@ -210,8 +210,8 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         # torchvision's reference training: RandomResizedCrop(224), flip; evaluation: Resize(256), CenterCrop(224)
         "imagenet-train": Transform(size=(224, 224), area=(0.08, 1.0), flip=0.5, mean=IMAGENET_MEAN, std=IMAGENET_STD),
         "imagenet-eval": Transform(size=(224, 224), resize=256, mean=IMAGENET_MEAN, std=IMAGENET_STD),
-        # rows 240 to 480 of a frame of 480, to 200 wide and 66 high
-        "pilotnet": Transform(size=(66, 200), region=(0.5, 0.0, 1.0, 1.0)),
+        # rows 240 to 480 of a frame of 480, to 200 high and 66 wide, as the driving networks take them
+        "pilotnet": Transform(size=(200, 66), region=(0.5, 0.0, 1.0, 1.0)),
         # background and composite are jittered and cut alike; mask and depth follow the geometry only
         "depthmap": Transform(
             size=(192, 192),

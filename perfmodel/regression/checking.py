@@ -57,10 +57,10 @@ def law_checked(design: Design) -> tuple[Finding, ...]:
     return found
 
 
-def fit_checked(design: Design, residuals: Floats) -> tuple[Finding, ...]:
-    """What the residuals show: influential rows and cards, unequal spread."""
+def fit_checked(design: Design, residuals: Floats, errors: Floats | None = None) -> tuple[Finding, ...]:
+    """What the residuals show: influential rows and cards, unequal spread; `errors` (p,) of the coefficients."""
     groups = group_labels(design, "gpu") if "gpu" in design.frame and design.frame["gpu"].nunique() > 1 else None
-    return guards.check_fit(design, residuals, leverage(design), groups)
+    return guards.check_fit(design, residuals, leverage(design), groups, errors)
 
 
 def leverage(design: Design) -> Floats:

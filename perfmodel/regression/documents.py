@@ -99,8 +99,9 @@ def _state(fit: Fit) -> dict[str, Any]:
         "degrees": _number(found.degrees),
         "residual_degrees": found.residual_degrees,
         "row_sd": _number(found.row_sd),
-        "card_covariance": found.card_covariance.tolist(),
+        "card_leverage": found.card_leverage.tolist(),
         "card_variance": found.card_variance,
+        "least_card_variance": found.least_card_variance,
         "card_degrees": found.card_degrees,
         "group": fit.options.group,
         "quantile": fit.options.quantile,
@@ -203,8 +204,9 @@ def _estimate(document: Mapping[str, Any], values: Any, residuals: Any) -> Estim
         errors=str(document["errors"]),
         group_effects={name: (float(a), float(b)) for name, (a, b) in state["group_effects"].items()},
         group_variance=float(state["group_variance"]), row_sd=_float(state["row_sd"]),
-        card_covariance=np.array(state["card_covariance"], dtype=np.float64).reshape(-1, covariance.shape[0]),
+        card_leverage=np.array(state["card_leverage"], dtype=np.float64).reshape(-1, covariance.shape[0]),
         card_variance=float(state["card_variance"]), card_degrees=float(state["card_degrees"]),
+        least_card_variance=float(state["least_card_variance"]),
         quantiles=np.array(state["residual_quantiles"], dtype=np.float64),
     )  # fmt: skip
 

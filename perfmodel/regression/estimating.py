@@ -14,6 +14,7 @@ from perfmodel.regression.design import Design, Finding
 from perfmodel.regression.estimators import FEWEST_CLUSTERS, Estimate, least_squares, quantile, robust
 from perfmodel.regression.few_cards import spread_between_cards
 from perfmodel.regression.formula import Formula
+from perfmodel.regression.guards.groups import card_parameters
 from perfmodel.regression.guards.suggestions import spec_columns
 from perfmodel.regression.matrix import Levels, make_design, rank_of
 from perfmodel.regression.mixed import mixed
@@ -69,20 +70,38 @@ def estimate(formula: Formula, design: Design, options: Options) -> tuple[Design
         When there are too few rows, or the columns cannot be told apart.
     """
     if formula.nonlinear:
-        return nonlinear(formula, design, start=options.start)
-    check_rank(design)
+        design, found = nonlinear(formula, design, start=options.start)
+    else:
+        check_rank(design)
+        found = _linear(formula, design, options)
+    cards = _clusters(formula, design)
+    if cards is None or options.method == "mixed":
+        return design, found
+    if options.method in ("ols", "wls") and len(set(cards)) >= FEWEST_CLUSTERS:
+        return design, found
+    return design, spread_between_cards(
+        design, found, cards, _figures(formula, design), transform=formula.transform,
+        parted=options.method != "quantile",
+    )  # fmt: skip
+
+
+def _linear(formula: Formula, design: Design, options: Options) -> Estimate:
     if options.method == "robust":
-        return design, robust(design)
+        return robust(design)
     if options.method == "quantile":
-        return design, quantile(design, options.quantile)
+        return quantile(design, options.quantile)
     if options.method == "mixed":
         assert options.group is not None
-        return design, mixed(design, group_labels(design, options.group), options.group)
-    cards = _clusters(formula, design)
-    found = least_squares(design, clusters=cards)
-    if cards is None or len(set(cards)) >= FEWEST_CLUSTERS:
-        return design, found
-    return design, spread_between_cards(design, found, cards, len(spec_columns(design)))
+        return mixed(design, group_labels(design, options.group), options.group)
+    return least_squares(design, clusters=_clusters(formula, design))
+
+
+def _figures(formula: Formula, design: Design) -> int:
+    """Columns that only cards tell: figures of the card; of a law at least a parameter for each figure in it."""
+    if not formula.nonlinear:
+        return len(spec_columns(design))
+    named = sum(name in BY_NAME and BY_NAME[name].level == "gpu" and name != "gpu" for name in formula.names)
+    return max(len(card_parameters(design)), min(named, len(formula.parameters) - 1))
 
 
 def check_rank(design: Design) -> None:
@@ -128,4 +147,7 @@ def group_labels(design: Design, group: str) -> npt.NDArray[np.object_]:
 def _clusters(formula: Formula, design: Design) -> npt.NDArray[np.object_] | None:
     """Cards of the rows, where the formula has figures of the card; else None."""
     spec = [name for name in formula.names if name in BY_NAME and BY_NAME[name].level == "gpu" and name != "gpu"]
-    return group_labels(design, "gpu") if spec and "gpu" in design.frame else None
+    if not spec or "gpu" not in design.frame:
+        return None
+    cards = group_labels(design, "gpu")
+    return cards if any(cards) else None

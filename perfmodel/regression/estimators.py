@@ -18,9 +18,9 @@ from perfmodel.regression.matrix import scaled
 Floats = npt.NDArray[np.float64]
 
 METHODS = ("ols", "wls", "robust", "quantile", "mixed", "nls")
-#: Below this many groups, cluster-robust standard errors are too small to be trusted (Cameron and Miller, Journal of
-#: Human Resources 50, 2015: few clusters), so ordinary ones are given.
-FEWEST_CLUSTERS = 10
+#: Below this many cards, cluster-robust standard errors are too small to be trusted (Cameron and Miller, Journal of
+#: Human Resources 50, 2015: few clusters; with 10 cards and two figures, 90 % intervals held 7 times in 10).
+FEWEST_CLUSTERS = 30
 #: Levels at which the spread of residuals is kept for estimators whose errors follow no named distribution.
 RESIDUAL_LEVELS = np.linspace(0.0, 1.0, 201)
 
@@ -48,10 +48,12 @@ class Estimate:
         What the standard errors are, in words.
     row_sd : float
         Standard deviation between rows of one card where `card_variance` is known apart; else `residual_sd`.
-    card_covariance : array (p, p), or empty
-        What the spread between cards adds to `covariance`, where it was estimated.
+    card_leverage : array (p, p), or empty
+        What a variance of 1 between cards (or between the groups of mixed effects) adds to `covariance`.
     card_variance, card_degrees : float
-        Variance between cards of equal figures, and its degrees of freedom; 0 where not estimated.
+        Variance between cards of equal figures, or between groups, and its degrees of freedom; 0 where not estimated.
+    least_card_variance : float
+        Where the cards are too few to tell their variance: what predictions take at least (`few_cards.SPREAD`).
     group_effects : mapping of str to (float, float)
         Mixed effects: each group's effect and the variance it is known to.
     group_variance : float
@@ -70,19 +72,26 @@ class Estimate:
     r_squared: float
     errors: str
     row_sd: float = np.nan
-    card_covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    card_leverage: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     card_variance: float = 0.0
     card_degrees: float = 0.0
+    least_card_variance: float = 0.0
     group_effects: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     group_variance: float = 0.0
     quantiles: Floats = field(default_factory=lambda: np.zeros(0))
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def standard_errors(self) -> Floats:
+        """Of the coefficients, with the spread between cards, (p,)."""
+        variance = np.diag(self.covariance) + self.of_cards(np.eye(len(self.coefficients)))
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
     def of_cards(self, x: Floats) -> Floats:
         """Share of the variance of fitted values at rows `x` (m, p) that the spread between cards makes, (m,)."""
-        if not self.card_covariance.size:
+        if not self.card_leverage.size:
             return np.zeros(len(x))
-        return np.asarray(np.einsum("ij,jk,ik->i", x, self.card_covariance, x))
+        return np.asarray(np.einsum("ij,jk,ik->i", x, self.card_leverage, x)) * self.card_variance
 
 
 @contextmanager

@@ -258,7 +258,7 @@ def _fitted(formula: Formula, frame: Any, weights: Floats, options: Options, *, 
     design, found = estimate(formula, design, options)
     if formula.nonlinear:
         findings += checking.law_checked(design)
-    findings += (*found.findings, *checking.fit_checked(design, found.residuals))
+    findings += (*found.findings, *checking.fit_checked(design, found.residuals, found.standard_errors))
     return Fit(formula=formula, design=design, estimate=found, levels=levels, options=options, findings=findings)
 
 

@@ -12,7 +12,7 @@ from perfmodel.errors import InputError
 from perfmodel.hardware.gpu import find_gpu
 from perfmodel.regression.design import Finding
 from perfmodel.regression.estimators import RESIDUAL_LEVELS, Estimate
-from perfmodel.regression.few_cards import half_width
+from perfmodel.regression.few_cards import half_width, with_least_spread
 from perfmodel.regression.formula import Formula
 from perfmodel.regression.matrix import Levels, back, known_values, law, level_text, linear_matrix
 from perfmodel.regression.vocabulary import describe
@@ -139,17 +139,12 @@ def forecast(
     x = slopes(formula, levels, estimate, frame)
     centre = law(formula, frame)(estimate.coefficients) if formula.nonlinear else x @ estimate.coefficients
     variance = np.einsum("ij,jk,ik->i", x, estimate.covariance, x)
-    effect, known, spread = _groups(estimate, groups, len(frame))
-    variance, shared = np.maximum(variance, 0.0) + known, estimate.of_cards(x)
-    sure = half_width(coverage, variance, shared, estimate)
-    if len(estimate.quantiles):
-        lower, upper = _empirical(estimate, coverage, sure)
-    else:
-        sd = estimate.residual_sd if np.isnan(estimate.row_sd) else estimate.row_sd
-        own = variance + spread + np.square(sd) / (np.ones(len(frame)) if weights is None else weights)
-        upper = half_width(coverage, own, shared + estimate.card_variance, estimate, measured=True)
-        upper = np.maximum(upper, sure)
-        lower = -upper
+    effect, known, new = _groups(estimate, groups, len(frame))
+    variance = np.maximum(variance, 0.0) + known
+    weighed = np.ones(len(frame)) if weights is None else weights
+    ends = [_ends(one, x, variance, new, weighed, coverage) for one in with_least_spread(estimate)]
+    sure = np.max([one[0] for one in ends], axis=0)
+    lower, upper = np.min([one[1] for one in ends], axis=0), np.max([one[2] for one in ends], axis=0)
     centre = centre + effect
 
     def time(values: Floats) -> Floats:
@@ -161,6 +156,25 @@ def forecast(
     )  # fmt: skip
 
 
+def _ends(
+    estimate: Estimate, x: Floats, variance: Floats, new: Floats, weights: Floats, coverage: float
+) -> tuple[Floats, Floats, Floats]:
+    """Half-width of the fitted value's interval, and both ends of a measurement's about the fitted value, each (m,).
+
+    `variance` (m,) is the rows' share of the fitted value's; `new` is 1 where the card or group is not known.
+    """
+    shared = estimate.of_cards(x)
+    sure = half_width(coverage, variance, shared, estimate)
+    if len(estimate.quantiles):
+        wide = half_width(coverage, variance, shared + new * estimate.card_variance, estimate)
+        return (sure, *_empirical(estimate, coverage, wide))
+    sd = estimate.residual_sd if np.isnan(estimate.row_sd) else estimate.row_sd
+    own = variance + np.square(sd) / weights
+    upper = half_width(coverage, own, shared + new * estimate.card_variance, estimate, measured=True)
+    upper = np.maximum(upper, sure)
+    return sure, -upper, upper
+
+
 def slopes(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> Floats:
     """Derivatives of the fitted value of m rows with respect to the p coefficients, shape (m, p)."""
     if formula.nonlinear:
@@ -169,15 +183,13 @@ def slopes(formula: Formula, levels: Levels, estimate: Estimate, frame: Any) -> 
 
 
 def _groups(estimate: Estimate, groups: npt.NDArray[np.object_] | None, count: int) -> tuple[Floats, Floats, Floats]:
-    """Effect of each row's group, the variance it is known to, and the spread between groups where it is not."""
-    effect, known, spread = np.zeros(count), np.zeros(count), np.full(count, estimate.group_variance)
-    if groups is None:
-        return effect, known, spread
-    for at, label in enumerate(groups):
+    """Effect of each row's group, the variance it is known to, and 1 where the group is not known."""
+    effect, known, new = np.zeros(count), np.zeros(count), np.ones(count)
+    for at, label in enumerate(() if groups is None else groups):
         if label in estimate.group_effects:
             effect[at], known[at] = estimate.group_effects[label]
-            spread[at] = 0.0
-    return effect, known, spread
+            new[at] = 0.0
+    return effect, known, new
 
 
 def _empirical(estimate: Estimate, coverage: float, sure: Floats) -> tuple[Floats, Floats]:

@@ -51,6 +51,9 @@ class GroupedRows:
 def mixed(design: Design, groups: npt.NDArray[np.object_], name: str) -> Estimate:
     """Fit a random intercept by group: rows of a group share an error of their own.
 
+    Standard errors are of two shares: that of the rows has their degrees of freedom, that of the groups only as many
+    as there are groups beyond the columns that are constant within each.
+
     Parameters
     ----------
     design : Design
@@ -71,21 +74,52 @@ def mixed(design: Design, groups: npt.NDArray[np.object_], name: str) -> Estimat
     root, x, length = weighted(design)
     rows = GroupedRows(design.y * root, x, root, codes.astype(np.intp))
     ratio = variance_ratio(rows)
+    free = len(labels) - _between(rows)
     y, x = rows.independent(ratio)
     api = import_module("statsmodels.api")
     coefficients = np.asarray(api.OLS(y, x).fit(method="qr").params)
     degrees = float(len(y) - x.shape[1])
     variance = float(np.square(y - x @ coefficients).sum() / degrees)
-    covariance = inverse_gram(x) * variance / np.outer(length, length)
+    bread = inverse_gram(x)
+    leverage = _of_groups(rows, x, bread, ratio)
+    row = bread * variance - leverage * ratio * variance if free > 0 else bread * variance
     residuals = design.y - design.x @ (coefficients / length)
     return Estimate(
-        coefficients=coefficients / length, covariance=covariance, residuals=residuals,
-        residual_sd=float(np.sqrt(variance)), degrees=np.inf, residual_degrees=degrees,
+        coefficients=coefficients / length, covariance=row / np.outer(length, length), residuals=residuals,
+        residual_sd=float(np.sqrt(variance)), degrees=degrees, residual_degrees=degrees,
         r_squared=explained(design, residuals),
         errors=f"of a model with a random intercept for each of {len(labels)} values of {name}",
         group_effects=_effects(rows, labels, residuals, ratio, variance), group_variance=ratio * variance,
+        card_leverage=leverage / np.outer(length, length) if free > 0 else np.zeros((0, 0)),
+        card_variance=ratio * variance, card_degrees=float(max(free, 0)),
         findings=_findings(ratio, name),
     )  # fmt: skip
+
+
+def _between(rows: GroupedRows) -> int:
+    """Rank of the columns that are constant within each group, a constant counted."""
+    plain = rows.x / rows.root[:, None]
+    first = np.zeros((len(rows.total()), plain.shape[1]))
+    first[rows.codes] = plain
+    constant = np.abs(plain - first[rows.codes]).max(axis=0) <= 1e-12 * np.abs(plain).max(axis=0)
+    return int(np.linalg.matrix_rank(np.column_stack([np.ones(len(first)), first[:, constant]])))
+
+
+def _of_groups(rows: GroupedRows, x: Floats, bread: Floats, ratio: float) -> Floats:
+    """What a variance of 1 between groups adds to the covariance of the coefficients, (p, p).
+
+    Parameters
+    ----------
+    x : array (n, p)
+        Columns with the shared error taken out.
+    bread : array (p, p)
+        Inverse of x'x.
+    """
+    total = rows.total()
+    sums = np.zeros((len(total), x.shape[1]))
+    np.add.at(sums, rows.codes, x * rows.root[:, None])
+    sums /= np.sqrt(1.0 + ratio * total)[:, None]
+    return np.asarray(bread @ (sums.T @ sums) @ bread)
 
 
 def variance_ratio(rows: GroupedRows) -> float:

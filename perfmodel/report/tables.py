@@ -74,6 +74,7 @@ def _rows(gathered: Gathered, sources: tuple[Source, ...], notes: list[str]) -> 
         "rows": len(gathered.runs),
         "value": value,
         "works": _works(gathered.runs),
+        "shared": _shared(gathered.runs, frame, value),
         "boxes": list(_boxes(frame, value)),
         "notes": [*gathered.notes, *left_out, *notes],
     }
@@ -93,10 +94,35 @@ def _times(runs: Runs) -> dict[str, Any]:
     }
 
 
+_WORK = ("model", "phase", "precision", "batch", "blocks", "image_size", "seq_len", "n_gpu")
+
+
 def _works(runs: Runs) -> int:
     """How many different pieces of work the rows measure: times of different work cannot be compared."""
-    names = ("model", "phase", "precision", "batch", "blocks", "image_size", "seq_len", "n_gpu")
-    return len(set(zip(*(runs.text(name) for name in names), strict=True)))
+    return len(set(zip(*(runs.text(name) for name in _WORK), strict=True)))
+
+
+def _shared(runs: Runs, frame: Mapping[str, Any], value: str) -> dict[str, Any]:
+    """Cards compared on the work that all of them ran: how many pieces, and each card's time over the fastest card's.
+
+    Of each piece the medians count, of all pieces the geometric mean of their ratios.
+    """
+    warm = runs.text("cold") != "1"
+    work = list(zip(*(runs.text(name)[warm] for name in (*_WORK, "data_pair")), strict=True))
+    times: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    for key, card, time in zip(work, frame["gpu"], frame[value], strict=True):
+        if np.isfinite(time):
+            times.setdefault(key, {}).setdefault(card, []).append(time)
+    cards = sorted({card for found in times.values() for card in found})
+    common = [found for found in times.values() if len(found) == len(cards)]
+    if len(cards) < 2 or not common:
+        return {"works": 0, "cards": {}}
+    logs = np.log([[np.median(found[card]) for card in cards] for found in common])
+    mean = logs.mean(axis=0)
+    best = int(np.argmin(mean))
+    wins = int((logs.argmin(axis=1) == best).sum())
+    ratio = {cards[at]: float(np.exp(mean[at] - mean[best])) for at in np.argsort(mean)}
+    return {"works": len(common), "wins": wins, "cards": ratio}
 
 
 def _card(text: str) -> str:

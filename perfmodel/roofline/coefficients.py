@@ -74,7 +74,7 @@ class KernelCoefficients:
     bandwidth_new: float = 0.9
     product_memory: float = 0.8
     batched_rows: float = 128.0
-    norm_old: float = 0.6
+    norm_old: float = 0.66
     norm_new: float = 0.68
     softmax_old: float = 0.75
     softmax_new: float = 0.75

@@ -21,6 +21,8 @@ from perfmodel.runs.table import open_table
 
 Paths = str | Path | Sequence[str | Path]
 Missing = Callable[[set[str]], list[str]]
+#: Files that are noted one by one.
+MOST_NOTES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ def gather_runs(
     return Gathered(
         runs=Runs(_joined([part.columns for part in parts]), ", ".join(part.file for part in parts)),
         problems=tuple(problem for part in parts for problem in part.problems),
-        notes=tuple(note for part in parts for note in part.notes),
+        notes=_notes([(part.file, part.named) for part in parts if part.named]),
         files=tuple(part.file for part in parts),
         layouts=tuple(part.layout for part in parts),
     )
@@ -104,7 +106,7 @@ class _Part:
     layout: str
     columns: dict[str, list[str]]
     problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
+    named: dict[str, str]
 
 
 def _inputs(paths: Paths) -> list[tuple[Path, dict[str, str]]]:
@@ -123,7 +125,7 @@ def _read(path: Path, settings: dict[str, str], *, salvage: bool, check_cells: b
     where, contents = str(path), open_table(path)
     layout = find_layout(contents)
     reading = with_settings(layout.read(contents, check_cells), settings, where)
-    reading, notes = _from_name(reading, layout, path)
+    reading, named = _from_name(reading, layout, path)
     reading = with_defaults(reading, reading.defaults)
     problems = _sorted([*reading.problems, *(broken_cells(reading, where) if check_cells else ())])
     unfinished = _unfinished_row(reading) if layout.log and contents.text[-1:] not in ("", "\n") else None
@@ -137,7 +139,7 @@ def _read(path: Path, settings: dict[str, str], *, salvage: bool, check_cells: b
     lacks = missing(set(columns))
     if lacks:
         raise _lacking(where, layout, lacks[0])
-    return _Part(file=where, layout=layout.name, columns=columns, problems=tuple(problems), notes=notes)
+    return _Part(file=where, layout=layout.name, columns=columns, problems=tuple(problems), named=named)
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:
@@ -158,14 +160,22 @@ def _lacking(where: str, layout: Layout, what: str) -> TableError:
     return TableError(f"{file} lacks {'the' if column in BY_NAME else 'a'} column {what}", remedy)
 
 
-def _from_name(reading: Reading, layout: Layout, path: Path) -> tuple[Reading, tuple[str, ...]]:
-    """Fill what neither a bare log nor a setting tells from the file's name, and say so."""
+def _notes(named: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[str, ...]:
+    """Say what was read from the files' names: each of a few files, or all in one sentence with an example."""
+    told = [
+        f"{Path(file).name}: {', '.join(f'{name} {text}' for name, text in found.items())}" for file, found in named
+    ]
+    if len(told) <= MOST_NOTES:
+        return tuple(f"{one} read from the file's name" for one in told)
+    names = ", ".join(dict.fromkeys(name for _, found in named for name in found))
+    return (f"{names} read from the names of {len(told)} files, such as {told[0]}",)
+
+
+def _from_name(reading: Reading, layout: Layout, path: Path) -> tuple[Reading, dict[str, str]]:
+    """Fill what neither a bare log nor a setting tells from the file's name, and return what was found there."""
     told = {name for name, cells in reading.columns.items() if any(cell.strip() for cell in cells)}
     found = {name: text for name, text in settings_in_name(path).items() if name not in told} if layout.bare else {}
-    if not found:
-        return reading, ()
-    words = ", ".join(f"{name} {text}" for name, text in found.items())
-    return with_defaults(reading, found), (f"{path}: {words} read from the file's name",)
+    return (with_defaults(reading, found) if found else reading), found
 
 
 def _unfinished_row(reading: Reading) -> int | None:

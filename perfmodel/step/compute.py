@@ -76,9 +76,19 @@ class Plan:
     stated: bool = True
 
     @property
+    def half_storage(self) -> bool:
+        """Mixed precision keeps weights and activations in 16 bit (Apex "O2") instead of casting at operators.
+
+        NVIDIA's BERT scripts do, with Apex's fused Adam; their other networks use autocast. Source:
+        DeepLearningExamples, PyTorch/LanguageModeling/BERT/run_squad.py (``opt_level="O2"``, ``FusedAdam``).
+        """
+        scripts = self.stack.scripts == "ngc" and self.stack.framework == "pytorch"
+        return scripts and self.family == "bert" and self.precision == "amp_fp16"
+
+    @property
     def variant(self) -> str:
         """Graph variant: storage and casts that go with the precision."""
-        return VARIANT_OF[self.precision]
+        return "half" if self.half_storage else VARIANT_OF[self.precision]
 
     @property
     def setting(self) -> Setting:
@@ -101,13 +111,14 @@ class Plan:
 
     def operators(self, batch: Floats | float, size: Floats | float | None, blocks: int | None) -> Operators:
         """Evaluate the graph's operators at some points."""
+        fused = self.half_storage and self.mode == "train" and self.optimizer == "default"
         return self.graph.operators(
             batch=batch,
             size=size,
             blocks=blocks,
             mode=self.mode,
             variant=self.variant,
-            optimizer=self.optimizer,
+            optimizer="adamw_fused" if fused else self.optimizer,
             attention="fused" if self.stack.fused_attention else "unfused",
             accumulate=self.accumulate,
             checkpoint=self.checkpoint,

@@ -27,7 +27,7 @@ from perfmodel.runs.stack import Stack
 from perfmodel.step.compute import Plan, added_launch, launches_seconds, phase_seconds, phase_weights
 from perfmodel.step.evidence import judge
 from perfmodel.step.memory import memory_parts
-from perfmodel.step.predict import LOADER_SD, copied_bytes, copy_rate, put_together
+from perfmodel.step.predict import copied_bytes, copy_rate, loader_sd, put_together
 from perfmodel.step.request import Request, steps_in
 
 Floats = npt.NDArray[np.float64]
@@ -78,7 +78,7 @@ class Grid:
         shape = (len(cards), len(precisions), len(batches), len(blocks))
         self.step, self.low, self.high, self.memory = (np.full(shape, np.nan) for _ in range(4))
         self.grade = np.full(shape[:2], "-")
-        self._known: dict[tuple[str, bool], _Points] = {}
+        self._known: dict[tuple[str, bool, bool], _Points] = {}
 
     def run(self) -> None:
         """Fill the results, on all cores where there is enough to do."""
@@ -114,7 +114,7 @@ class Grid:
                 yield _Job(some, column, replace(ask, gpu=self.cards[some[0]]), ends)
 
     def _points(self, ask: Request) -> _Points:
-        key = (ask.plan.variant, ask.stack.fused_attention)
+        key = (ask.plan.variant, ask.plan.half_storage, ask.stack.fused_attention)
         if key not in self._known:
             self._known[key] = _points(ask, self.batches, self.blocks)
         return self._known[key]
@@ -134,7 +134,7 @@ class Grid:
         variance = np.array([one.variance for one in corrections])
         extra = np.array([one.variance for one in evidence])
         half = np.asarray(self.prior.half_width(variance + extra, ask.coverage))
-        spread = np.exp(LOADER_SD * half / np.maximum(np.sqrt(variance + extra), 1e-9))
+        spread = np.exp(loader_sd(ask) * half / np.maximum(np.sqrt(variance + extra), 1e-9))
         device, launch = job.ends.times(cards, corrections)
         copy = points.copied_bytes / _by_card([copy_rate(ask, card) for card in cards])
         for out, factor, load in (

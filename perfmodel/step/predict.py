@@ -14,7 +14,7 @@ from perfmodel.graph.operators import PHASES as GRAPH_PHASES
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.hardware.spec import CPU_ARCH
 from perfmodel.instrument.phases import PHASES
-from perfmodel.loading.model import recommend_workers, step_with_loading
+from perfmodel.loading.model import UNMEASURED_SD, rate_sd, recommend_workers, step_with_loading
 from perfmodel.step.communication import communication, pcie_gbs
 from perfmodel.step.compute import (
     ComputeTimes,
@@ -33,8 +33,6 @@ Floats = npt.NDArray[np.float64]
 
 #: Share of the PCIe rate that one copy from pinned memory reaches.
 PINNED_EFFICIENCY = 0.8
-#: Standard deviation of the log of a loader's rate on a host that was not calibrated.
-LOADER_SD = 0.20
 
 
 def predict(
@@ -81,7 +79,7 @@ def answer(ask: Request, prior: Prior) -> Prediction:
     evidence = judge(prior, plan.setting, ask.gpu, ask.profile)
     variance = float(times.variance[0]) + evidence.variance
     half = float(prior.half_width(variance, ask.coverage))
-    spread = loader_spread(half, variance)
+    spread = loader_spread(half, variance, loader_sd(ask))
     phases, (step, low, high) = assemble(
         ask, times, np.exp(np.array([0.0, -half, half])), np.array([1.0, 1.0 / spread, spread])
     )
@@ -127,9 +125,14 @@ def assemble(
     return phases, step.tolist()
 
 
-def loader_spread(half_width: float, variance: float) -> float:
+def loader_spread(half_width: float, variance: float, sd: float) -> float:
     """Factor by which a loader's time may differ either way, at the coverage that gave compute its half-width."""
-    return float(np.exp(LOADER_SD * half_width / max(np.sqrt(variance), 1e-9)))
+    return float(np.exp(sd * half_width / max(np.sqrt(variance), 1e-9)))
+
+
+def loader_sd(ask: Request) -> float:
+    """Standard deviation of the log of a loader's rate: from the host's calibration where there is one."""
+    return UNMEASURED_SD if ask.loader is None else rate_sd(ask.loader)
 
 
 _EMPTY = Phase(total=0.0, exposed=0.0)
@@ -251,6 +254,8 @@ def _notes(ask: Request, *, fits: bool, grade: str) -> tuple[str, ...]:
         notes.append(f"the timed region {ask.timing!r} names no part of a step: taken as a whole step of {ask.mode}")
     if not fits:
         notes.append("the step does not fit in the card's memory: the time is what it would take if it did")
+    if ask.loader is not None and ask.loader.spec[0].calibrated:
+        notes.append(f"loading: cost of images {ask.loader.spec[0].source}")
     if ask.gpu.arch == CPU_ARCH:
         notes += _processor_notes(ask)
     return tuple(notes)

@@ -69,7 +69,7 @@ def _batches(questions: Sequence[Question]) -> list[list[int]]:
         blocks = None if np.isnan(one.blocks) else int(one.blocks)
         key = (
             id(plan.graph), plan.mode, plan.precision, plan.optimizer, plan.accumulate, plan.checkpoint,
-            plan.stack.fused_attention, blocks,
+            plan.stack.fused_attention, plan.half_storage, blocks,
         )  # fmt: skip
         groups[key].append(index)
     return list(groups.values())

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.prior import Corrections, Prior
+from perfmodel.efficiency.profile import Profile
 from perfmodel.hardware.gpu import Gpu
 from perfmodel.hardware.host import find_host
 from perfmodel.hardware.spec import CPU_ARCH
@@ -43,8 +44,9 @@ def copy_seconds(questions: Sequence[Question], found: QuestionFeatures) -> Floa
 
 
 def predict_questions(
-    questions: Sequence[Question], found: QuestionFeatures, prior: Prior, coverage: float = 0.9
-) -> Predictions:
+    questions: Sequence[Question], found: QuestionFeatures, prior: Prior, coverage: float = 0.9, *,
+    profile: Profile | None = None,
+) -> Predictions:  # fmt: skip
     """Predict measured rows.
 
     Parameters
@@ -55,8 +57,10 @@ def predict_questions(
     prior : Prior
     coverage : float
         Of the interval.
+    profile : Profile, optional
+        Measurements of one of the cards.
     """
-    index, corrections, extra = _corrections(questions, prior)
+    index, corrections, extra = _corrections(questions, prior, profile)
     times = apply_corrections(found.steps, found.host, corrections, index)
     step = times.total + copy_seconds(questions, found)
     backward = times.device[:, 2]
@@ -69,7 +73,9 @@ def predict_questions(
     return Predictions(step, np.asarray(prior.half_width(variance, coverage)))
 
 
-def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
+def _corrections(
+    questions: Sequence[Question], prior: Prior, profile: Profile | None
+) -> tuple[npt.NDArray[np.intp], list[Corrections], Floats]:
     """Distinct corrections, which of them each question has, and the variance that evidence adds to each."""
     known: dict[tuple[object, Gpu], int] = {}
     corrections: list[Corrections] = []
@@ -80,7 +86,9 @@ def _corrections(questions: Sequence[Question], prior: Prior) -> tuple[npt.NDArr
         key = (setting, one.gpu)
         if key not in known:
             known[key] = len(corrections)
-            corrections.append(prior.corrections(setting, one.gpu))
-            extra.append(judge(prior, setting, one.gpu).variance)
+            own = profile if profile is not None and profile.gpu == one.gpu.key else None
+            plain = prior.corrections(setting, one.gpu)
+            corrections.append(plain if own is None else own.apply(plain, setting))
+            extra.append(judge(prior, setting, one.gpu, own).variance)
         index[at] = known[key]
     return index, corrections, np.array(extra)

@@ -90,6 +90,8 @@ def compare_run(log: RunLog | str | Path, **options: Any) -> RunPhases:
         raise TableError("the run log has no warm step", "run more steps")
     steps = run.columns["step_ms"][run.warm]
     exposed = {phase: float(run.columns[f"{phase}_own_ms"][run.warm].mean()) for phase in PHASES}
+    exposed["input_wait"] += exposed["load"]  # loading in the training process is waiting for input
+    exposed["load"] = 0.0
     median, whole = float(np.median(steps)), sum(exposed.values())
     return RunPhases(
         steps=len(steps),

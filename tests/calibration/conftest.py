@@ -140,3 +140,61 @@ def tables(tmp_path: Path, write_rows: Callable[..., Path]) -> Callable[..., Tab
         return table
 
     return read
+
+
+#: Facts of a session on a card, as `machine.describe` records them; memory is that of the card's table row.
+CARD_FACTS = {
+    "device": "cuda",
+    "date": "2026-01-01T00:00:00+00:00",
+    "torch": "2.9.0+cu130",
+    "cuda": "13.0",
+    "gpu_state": {"driver_version": "580.1"},
+    "dry": False,
+}
+
+
+@pytest.fixture
+def write_session() -> Callable[..., Path]:
+    """Return a function that writes a session of a card: the designed cases, timed by a kernel and a step model.
+
+    ``time_kernels`` and ``time_steps`` take what the session's own readers give and return seconds.
+    """
+    from perfmodel.calibration import design, programs
+    from perfmodel.calibration.rows import RowStore, operator_row
+    from perfmodel.calibration.session_rows import class_of, session_kernels, session_runs
+    from perfmodel.calibration.sessions import read_session
+    from perfmodel.calibration.timing import Timing
+    from perfmodel.hardware.gpu import find_gpu
+
+    def write(
+        folder: Path,
+        gpu: str,
+        time_kernels: Callable[..., Sequence[float]],
+        time_steps: Callable[..., Sequence[float]],
+        **facts: object,
+    ) -> Path:
+        card = find_gpu(gpu)
+        store = RowStore(folder)
+        known = CARD_FACTS | {"gpu": gpu, "memory_bytes": card.memory_gb * 2**30} | facts
+        store.write_json("session.json", {"schema_version": 1, "perfmodel": "0", "sessions": [known]})
+        one = Timing(time_s=1.0, time_min_s=1.0, spread=0.0, repeats=7, method="events")
+        lacking = {name for name in design.GPU.precisions if name != "fp32" and not card.peaks_tflops.get(name)}
+        for case in design.cases_for(design.GPU):
+            good = case.precision not in lacking
+            row = operator_row("kernels", case, one if good else None, error="" if good else "no such engine")
+            store.add("kernels", row)
+        for case in programs.cases_for("gpu"):
+            row = {name: getattr(case, name) for name in ("key", "workload", "blocks", "batch", "size_name", "size")}
+            store.add("steps", row | {"precision": case.precision, "mode": "train", "optimizer": case.optimizer,
+                                      "step_s": 1.0, "repeats": 15, "threads": 0, "error": ""})  # fmt: skip
+        store.flush()
+        session = read_session(folder)
+        fitted = [row for row in session.kernels if class_of(row)]
+        for row, seconds in zip(fitted, time_kernels(session_kernels(session)), strict=True):
+            store.add("kernels", row | {"time_s": float(seconds)})
+        for row, seconds in zip(session.steps, time_steps(session_runs(session)), strict=True):
+            store.add("steps", row | {"step_s": float(seconds)})
+        store.flush()
+        return folder
+
+    return write

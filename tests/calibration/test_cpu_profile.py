@@ -64,7 +64,10 @@ def test_results_know_their_error_and_whether_the_interval_held() -> None:
     assert result.error == pytest.approx(result.predicted_s / 0.011 - 1)
     assert result.covered == (result.low_s <= 0.011 <= result.high_s)
     assert cpu_steps.median_error([result]) == abs(result.error)
-    assert {one.workload for one in cpu_steps.POINTS} == {"pilotnet", "dmnet_cnn", "cyclegan"}
+    assert {one.workload for one in cpu_steps.POINTS} == {
+        "pilotnet", "pilotnet_same", "deepest_lstm_tiny_pilotnet", "dmnet_cnn", "dmnet_cnn_v1", "dmnet_resnet",
+        "cyclegan",
+    }  # fmt: skip
     assert len(cpu_steps.POINTS) >= 8
     assert len({one.key for one in cpu_steps.POINTS}) == len(cpu_steps.POINTS)
 

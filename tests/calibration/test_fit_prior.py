@@ -53,6 +53,13 @@ def folder(
     return place.parent
 
 
+def no_sessions(tmp_path: Path) -> list[str]:
+    """Arguments that name an empty folder of sessions, whatever the repository holds."""
+    place = tmp_path / "sessions"
+    place.mkdir(exist_ok=True)
+    return ["--measurements", str(place)]
+
+
 def load(path: Path) -> Prior:
     """Read a written prior."""
     return Prior.from_dict(json.loads(gzip.decompress(path.read_bytes())))
@@ -77,7 +84,8 @@ def report_tables(text: str) -> dict[str, list[list[str]]]:
 
 def test_the_whole_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output, docs = tmp_path / "prior.json.gz", tmp_path / "docs" / "accuracy.md"
-    assert main(["--data", str(folder), "--output", str(output), "--docs", str(docs)]) == 0
+    without = no_sessions(tmp_path)
+    assert main(["--data", str(folder), *without, "--output", str(output), "--docs", str(docs)]) == 0
     prior = load(output)
     check_prior(prior)
     check_predictions(folder, prior)
@@ -119,9 +127,9 @@ def check_report(text: str, prior: Prior) -> None:
     assert "inf " not in text
     tables = report_tables(text)
     assert set(tables) == {
-        "Left out", "Intervals", "Each left-out card", "Each cell with its card left out",
+        "Targets", "Left out", "Intervals", "Each left-out card", "Each cell with its card left out",
         "Each left-out network family", "Each left-out source (its harness and stack unknown)",
-        "Operators of left-out cards",
+        "Operators of left-out cards", "After calibration", "Cells after calibration", "Operators after calibration",
     }  # fmt: skip
     assert [row[0] for row in tables["Each left-out card"]] == sorted(prior.counts["gpu"])
     assert {row[0] for row in tables["Each left-out network family"]} == {"resnet", "vgg", "bert", "mobile"}
@@ -136,6 +144,12 @@ def check_report(text: str, prior: Prior) -> None:
             assert mean > 0
             assert 0 <= covers <= 100
     assert sum(int(row[1]) for row in tables["Each left-out card"]) == STEPS
+    assert {row[3] for row in tables["Targets"]} <= {"met", "missed"}
+    assert tables["Targets"][0][2] == f"{float(tables['Left out'][0][2]):.1f} %"
+    assert [row[0] for row in tables["After calibration"]] == ["3", "5", "10"]
+    for row in tables["After calibration"]:
+        assert float(row[4]) < float(row[3])  # calibrating helps: cards differ by constant factors here
+    assert {row[2] for row in tables["Operators after calibration"][:-1]} == set(KERNEL_CARDS)
     kernels = tables["Operators of left-out cards"]
     assert {row[3] for row in kernels[:-1]} == set(KERNEL_CARDS)
     assert kernels[-1][0] == "all"
@@ -148,9 +162,51 @@ def check_report(text: str, prior: Prior) -> None:
 def test_without_validation_only_the_prior_is_written(folder: Path, tmp_path: Path) -> None:
     output, docs = tmp_path / "prior.json.gz", tmp_path / "accuracy.md"
     arguments = ["--data", str(folder), "--output", str(output), "--docs", str(docs), "--no-validation"]
-    assert main(arguments) == 0
+    assert main([*arguments, *no_sessions(tmp_path)]) == 0
     assert not docs.exists()
     check_predictions(folder, load(output))
+    assert load(output).provenance["sessions"] == []
+
+
+def test_the_projects_own_sessions_enter_both_fits(
+    folder: Path, tmp_path: Path, write_session: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = write_session(
+        tmp_path / "own" / "nvidia-h200-20260101", "h200-sxm",
+        lambda rows: predict_rows(rows, KernelFit(KernelCoefficients(tf32_share=0.5))),
+        lambda runs: np.full(len(runs), 0.1),
+    )  # fmt: skip
+    output = tmp_path / "prior.json.gz"
+    arguments = ["--data", str(folder), "--output", str(output), "--measurements", str(own.parent)]
+    assert main([*arguments, "--no-validation"]) == 0
+    prior = load(output)
+    source = "perfmodel nvidia-h200-20260101"
+    assert source in prior.provenance["sources"]
+    (note,) = prior.provenance["sessions"]
+    assert (note["session"], note["gpu"]) == (own.name, "h200-sxm")
+    assert prior.counts["gpu"]["h200-sxm"] == note["step_rows"]
+    assert prior.counts["campaign_mode"][f"{source}|train"] == note["step_rows"]
+    assert "h200-sxm" in prior.cards
+    assert prior.support["Hopper|tf32|conv"] > 0
+    assert prior.kernel.tf32_share == pytest.approx(0.5, rel=0.15)
+    assert f"{source}: " in capsys.readouterr().err
+
+
+def test_a_broken_session_is_one_line_that_names_it(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "own" / "broken-20260101"
+    place.mkdir(parents=True)
+    (place / "session.json").write_text("{}")
+    arguments = [
+        "--data",
+        str(folder),
+        "--output",
+        str(tmp_path / "prior.json.gz"),
+        "--measurements",
+        str(place.parent),
+    ]
+    with pytest.raises(InputError, match=r"broken-20260101/session\.json does not describe") as caught:
+        main(arguments)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("missing", ["kernels.csv.gz", "end_to_end.csv.gz"])
@@ -178,7 +234,7 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for word in ("--data", "--output", "--docs", "--no-validation", "measurements/kernels.csv.gz"):
+    for word in ("--data", "--measurements", "--output", "--docs", "--no-validation", "measurements/kernels.csv.gz"):
         assert word in text
 
 

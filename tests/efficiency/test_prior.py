@@ -13,9 +13,11 @@ import pytest
 from perfmodel.efficiency.combine import combine
 from perfmodel.efficiency.features import GROUPS
 from perfmodel.efficiency.levels import (
+    DISTINCT,
     ENGINE_LABEL,
     GROUP_FACTORS,
     LAUNCH,
+    SPREAD,
     TOTAL_FACTORS,
     WIDTH,
     Setting,
@@ -43,7 +45,7 @@ def empty(**changes: object) -> Prior:
     """A prior that knows nothing."""
     prior = Prior(
         kernel=KernelCoefficients(), launch_s=np.full(4, 1e-5), covariate=np.zeros(8), group={}, total={}, counts={},
-        noise=0.1, conformal={"0.5": 0.7, "0.9": 1.7}, support={},
+        conformal={"0.5": 0.7, "0.9": 1.7}, support={},
     )  # fmt: skip
     return replace(prior, **changes)  # type: ignore[arg-type]
 
@@ -107,13 +109,36 @@ def test_unseen_levels_have_no_effect_and_widen() -> None:
     nothing = empty().corrections(PLAIN, CARD)
     assert (nothing.theta == 0).all()
     assert nothing.total == 0
-    assert nothing.variance > empty().noise ** 2
+    assert nothing.variance > SPREAD["noise"]
     levels = total_levels(PLAIN, CARD.key, CARD.arch)
     counts = {name: {level: 1000} for name, level in levels.items() if level}
     group = {name: {level: np.zeros(WIDTH)} for name, level in group_levels(PLAIN, CARD.arch).items() if level}
+    known = {**group_levels(PLAIN, CARD.arch), **levels}
+    counts |= {name: {known[factor]: 1000} for name, (factor, _) in DISTINCT.items()}
     seen = empty(counts=counts, group=group).corrections(PLAIN, CARD)
     assert (seen.theta == 0).all()
-    assert empty().noise ** 2 < seen.variance < 0.1 * nothing.variance
+    assert SPREAD["noise"] < seen.variance < 0.15 * nothing.variance
+    assert 0 < seen.card < 0.1 * nothing.card < nothing.variance
+
+
+def test_a_stack_measured_on_one_card_is_less_sure_than_one_measured_on_many() -> None:
+    levels = {**group_levels(PLAIN, CARD.arch), **total_levels(PLAIN, CARD.key, CARD.arch)}
+    one, many = (
+        empty(counts={"version_cards": {levels["version"]: cards}, "arch_cards": {levels["arch"]: cards}})
+        .corrections(PLAIN, CARD)
+        .variance
+        for cards in (1, 9)
+    )
+    weight = SPREAD["version_cards"] + SPREAD["arch_cards"]
+    assert one - many == pytest.approx(weight * (1 / 2 - 1 / 10))
+
+
+def test_weights_of_the_variance_are_the_priors_own() -> None:
+    heavy = empty(spread={**SPREAD, "gpu": 1.0}).corrections(PLAIN, CARD)
+    assert heavy.variance - empty().corrections(PLAIN, CARD).variance == pytest.approx(1.0 - SPREAD["gpu"])
+    unknown = empty().unknown(PLAIN, CARD)
+    assert unknown.shape == (len(SPREAD),)
+    assert ((unknown >= 0) & (unknown <= 1)).all()
 
 
 def test_effects_add_up() -> None:
@@ -158,16 +183,17 @@ def test_a_saved_prior_comes_back(tmp_path: Path) -> None:
     assert first.variance == second.variance
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_an_unknown_schema_is_refused(version: object) -> None:
-    with pytest.raises(FailureError, match="this version reads 1"):
+    with pytest.raises(FailureError, match="this version reads 2"):
         Prior.from_dict({**shipped_prior().to_dict(), "schema_version": version})
 
 
 def test_the_shipped_prior_is_sound() -> None:
     prior = shipped_prior()
     assert (prior.launch_s > 0).all()
-    assert 0 < prior.noise < 1
+    assert prior.spread.keys() == SPREAD.keys()
+    assert all(0 < value < 1 for value in prior.spread.values())
     widths = [prior.conformal[key] for key in sorted(prior.conformal, key=float)]
     assert widths == sorted(widths)
     assert "0.9" in prior.conformal

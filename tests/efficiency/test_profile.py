@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfmodel.efficiency.features import GROUPS
+from perfmodel.efficiency.levels import Setting
+from perfmodel.efficiency.prior import Corrections
 from perfmodel.efficiency.profile import (
     OBSERVATION_SD,
     TERM_SD,
@@ -26,8 +28,11 @@ from perfmodel.errors import FailureError, InputError
 
 
 def observe(truth: list[float], shares: list[float]) -> Observation:
-    """What is measured of a card whose terms are off by `truth`, without noise."""
-    return Observation(measured_s=2.0 * float(np.exp(np.dot(shares, truth))), predicted_s=2.0, shares=np.array(shares))
+    """What is measured of a card whose first terms are off by `truth`, without noise; shares not given are 0."""
+    full = np.zeros(len(TERMS))
+    full[: len(shares)] = shares
+    off = float(full[: len(truth)] @ np.array(truth))
+    return Observation(measured_s=2.0 * float(np.exp(off)), predicted_s=2.0, shares=full)
 
 
 def random_observations(seed: int, count: int, truth: list[float]) -> list[Observation]:
@@ -38,7 +43,8 @@ def random_observations(seed: int, count: int, truth: list[float]) -> list[Obser
 def test_observations_converge_to_the_truth() -> None:
     truth = [0.3, -0.2, 0.1, 0.4, -0.1]
     profile = Profile(gpu="x").update(random_observations(1, 2000, truth))
-    np.testing.assert_allclose(profile.mean, truth, atol=0.01)
+    np.testing.assert_allclose(profile.mean[:5], truth, atol=0.01)
+    np.testing.assert_array_equal(profile.mean[5:], 0.0)
     assert profile.observations == 2000
 
 
@@ -85,7 +91,7 @@ def test_profiles_of_two_cards_do_not_merge() -> None:
 @pytest.mark.parametrize("measured", [0.0, -1.0, float("nan"), float("inf")])
 def test_times_must_be_positive(measured: float) -> None:
     with pytest.raises(InputError, match="cannot update a profile"):
-        Profile(gpu="x").update([Observation(measured_s=measured, predicted_s=1.0, shares=np.ones(5))])
+        Profile(gpu="x").update([Observation(measured_s=measured, predicted_s=1.0, shares=np.ones(len(TERMS)))])
 
 
 def test_saved_profiles_come_back(tmp_path: Path) -> None:
@@ -151,12 +157,65 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
         Profile.load(tmp_path)
 
 
-def test_shares_sum_to_one_and_mark_whole_steps() -> None:
-    seconds = np.arange(1.0, len(GROUPS) + 1)
-    shares = term_shares(seconds, 5.0, whole_step=True)
+def test_shares_are_derivatives_of_the_step() -> None:
+    seconds, host = np.arange(1.0, len(GROUPS) + 1), 30.0
+    shares = term_shares(seconds, host, whole_step=True)
+    device = seconds.sum()
+
+    def log_step(arithmetic: float, launch: float) -> float:
+        group = seconds * np.exp(np.where([name.startswith(("conv", "gemm")) for name in GROUPS], arithmetic, 0.0))
+        return float(np.log((group.sum() ** 4 + (host * np.exp(launch)) ** 4) ** 0.25))
+
     assert shares[:4].sum() == pytest.approx(1.0)
-    assert shares[TERMS.index("step")] == 1.0
-    assert shares[TERMS.index("launch")] == pytest.approx(5.0 / (seconds.sum() + 5.0))
-    batched = seconds[GROUPS.index("batched")]
-    assert shares[TERMS.index("batched")] == pytest.approx(batched / (seconds.sum() + 5.0))
-    assert term_shares(seconds, 0.0, whole_step=False)[4] == 0.0
+    assert shares[TERMS.index("arithmetic")] == pytest.approx((log_step(1e-6, 0) - log_step(-1e-6, 0)) / 2e-6, rel=1e-5)
+    assert shares[TERMS.index("launch")] == pytest.approx((log_step(0, 1e-6) - log_step(0, -1e-6)) / 2e-6, rel=1e-5)
+    busy = device**4 / (device**4 + host**4)
+    assert shares[TERMS.index("batched")] == pytest.approx(busy * seconds[GROUPS.index("batched")] / device)
+
+
+def test_shares_mark_steps_mode_and_engine() -> None:
+    seconds = np.ones(len(GROUPS))
+    named = dict(zip(TERMS, term_shares(seconds, 0.0, whole_step=True, precision="fp32"), strict=True))
+    assert (named["step"], named["training"], named["inference"]) == (1.0, 1.0, 0.0)
+    assert (named["wide"], named["tensor"], named["tensor arithmetic"]) == (1.0, 0.0, 0.0)
+    low = term_shares(seconds, 1.0, whole_step=True, mode="infer", precision="amp_fp16", scale=0.5)
+    named = dict(zip(TERMS, low, strict=True))
+    assert (named["step"], named["training"], named["inference"], named["tensor"]) == (0.5, 0.0, 0.5, 0.5)
+    assert named["tensor arithmetic"] == named["arithmetic"] > 0
+    assert named["tensor launch"] == named["launch"] > 0
+    assert not term_shares(seconds, 0.0, whole_step=False)[TERMS.index("step") : TERMS.index("tensor") + 1].any()
+
+
+def setting(**changes: Any) -> Setting:
+    """A training step in fp32."""
+    plain = Setting(
+        precision="fp32", mode="train", era="", version="", layout="nchw", compiled=False, campaign="", model="",
+        family="",
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def test_applying_corrects_what_was_measured_and_shrinks_the_cards_variance() -> None:
+    shares = term_shares(np.eye(len(GROUPS))[0], 0.1, whole_step=True)
+    one = Observation(measured_s=1.3, predicted_s=1.0, shares=shares)
+    plain = Corrections(theta=np.zeros(len(GROUPS) + 1), total=0.0, variance=0.05, card=0.03)
+    nothing = Profile(gpu="x").apply(plain, setting())
+    np.testing.assert_array_equal(nothing.theta, plain.theta)
+    assert nothing.variance == pytest.approx(plain.variance)
+    known = Profile(gpu="x").update([one] * 20)
+    moved = known.apply(plain, setting())
+    change = moved.theta[0] + moved.total
+    assert change == pytest.approx(np.log(1.3), abs=0.03)
+    assert moved.theta[GROUPS.index("norm")] == 0.0
+    assert plain.variance - plain.card < moved.variance < plain.variance
+    other = known.apply(plain, setting(mode="infer", precision="amp_fp16"))
+    assert 0 < other.theta[0] + other.total < change
+    assert known.apply(plain, setting(operators=True)).total == 0.0
+
+
+def test_told_names_the_terms_that_were_measured() -> None:
+    shares = term_shares(np.eye(len(GROUPS))[GROUPS.index("norm")], 0.0, whole_step=False)
+    known = Profile(gpu="x").update([Observation(measured_s=1.2, predicted_s=1.0, shares=shares)] * 9)
+    assert set(known.told()) == {"memory"}
+    assert known.told()["memory"][0] == pytest.approx(np.log(1.2), abs=0.01)
+    assert Profile(gpu="x").told() == {}

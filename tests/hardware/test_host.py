@@ -35,11 +35,14 @@ def test_local_host_is_this_machine() -> None:
     assert find_host("local") == here
 
 
-@pytest.mark.parametrize(("text", "quota"), [("max 100000", None), ("150000 100000", 1.5), ("junk", None)])
+@pytest.mark.parametrize(
+    ("text", "quota"), [("max 100000", None), ("150000 100000", 1.5), ("junk", None), ("a b", None)]
+)
 def test_cpu_quota(tmp_path: Path, text: str, quota: float | None) -> None:
     (tmp_path / "cpu.max").write_text(text)
-    assert module._cpu_quota(str(tmp_path / "cpu.max")) == quota
-    assert module._cpu_quota(str(tmp_path / "absent")) is None
+    absent = str(tmp_path / "absent")
+    assert module.cpu_quota(str(tmp_path), absent) == quota
+    assert module.cpu_quota(absent, absent) is None
 
 
 @pytest.mark.parametrize(

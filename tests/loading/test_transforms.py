@@ -18,7 +18,7 @@ def test_the_cyclegan_pipeline() -> None:
 
 def test_the_pilotnet_pipeline_takes_rows_240_to_480() -> None:
     one = find_transform("pilotnet")
-    assert one.size == (66, 200)
+    assert one.size == (200, 66)
     assert one.region is not None
     assert [share * 480 for share in one.region[::2]] == [240, 480]
 

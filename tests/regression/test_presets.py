@@ -155,5 +155,5 @@ def test_the_shared_measurements(shared_data: Path) -> None:
     assert time.perf_counter() - begun < 60
     assert fitted.n > 3000
     assert {"gmacs", "batch", "bandwidth"} <= set(fitted.formula.names)
-    assert fitted.estimate.errors.startswith("robust, clustered by")
+    assert fitted.estimate.errors.startswith("with the spread between the 24 cards")
     assert dropped(fitted)["blocks"] == "no row states it"

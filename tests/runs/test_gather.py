@@ -100,12 +100,21 @@ def test_spelled_settings_of_a_file_are_checked(tmp_path: Path) -> None:
 def test_a_file_name_that_tells_all_is_read_and_noted(tmp_path: Path) -> None:
     path = write(tmp_path, ITERATIONS, "VKITTI-KITTI_9blocks_batch4_v100.csv")
     found = gather_runs(path)
-    assert found.notes == (f"{path}: data_pair VKITTI-KITTI, blocks 9, batch 4, gpu v100 read from the file's name",)
+    assert found.notes == (
+        f"{path.name}: data_pair VKITTI-KITTI, blocks 9, batch 4, gpu v100 read from the file's name",
+    )
     assert found.runs.text("data_pair").tolist() == ["VKITTI-KITTI"] * 3
     assert found.runs.step_s.tolist() == pytest.approx([0.492, 0.484, 0.488])
     again = gather_runs(path, known={"gpu": "p100", "batch": 2})
-    assert again.notes == (f"{path}: data_pair VKITTI-KITTI, blocks 9 read from the file's name",)
+    assert again.notes == (f"{path.name}: data_pair VKITTI-KITTI, blocks 9 read from the file's name",)
     assert again.runs.text("gpu").tolist() == ["p100"] * 3
+
+
+def test_what_many_names_tell_is_noted_once(tmp_path: Path) -> None:
+    paths = [write(tmp_path, ITERATIONS, f"VKITTI-KITTI_{n}blocks_batch4_v100.csv") for n in range(3, 10)]
+    (note,) = gather_runs(paths).notes
+    assert note.startswith("data_pair, blocks, batch, gpu read from the names of 7 files, such as VKITTI-KITTI_3blocks")
+    assert str(tmp_path) not in note
 
 
 @pytest.mark.parametrize(

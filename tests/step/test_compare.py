@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import perfmodel as pm
+from perfmodel.efficiency.features import GROUPS
+from perfmodel.efficiency.profile import term_shares
 from perfmodel.errors import InputError, PrecisionError
 from perfmodel.step.compare import non_dominated
 
@@ -83,7 +85,7 @@ def test_timed_regions_equal_predict(timing: str) -> None:
 
 
 def test_a_profile_counts_for_its_card_only() -> None:
-    shares = np.array([0.7, 0.25, 0.0, 0.05, 1.0])
+    shares = term_shares(np.eye(len(GROUPS))[0], 0.2, whole_step=True)
     profile = pm.Profile(gpu="v100-sxm2-16").update([pm.Observation(measured_s=2, predicted_s=1, shares=shares)] * 3)
     plain = pm.compare("resnet50", gpu=["p100", "v100"])
     known = pm.compare("resnet50", gpu=["p100", "v100"], profile=profile)

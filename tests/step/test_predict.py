@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import perfmodel as pm
+from perfmodel.efficiency.features import GROUPS
+from perfmodel.efficiency.profile import term_shares
 from perfmodel.errors import InputError, PrecisionError
 from perfmodel.instrument.phases import PHASES
 
@@ -202,7 +205,7 @@ def test_timed_regions_nest() -> None:
 
 def test_a_profile_moves_the_answer_and_narrows_it() -> None:
     plain = pm.predict("resnet50", gpu="v100", batch=32, loader="none")
-    shares = np.array([0.7, 0.25, 0.0, 0.05, 1.0])
+    shares = term_shares(np.eye(len(GROUPS))[0], 0.2, whole_step=True)
     slow = pm.Observation(measured_s=1.5, predicted_s=1.0, shares=shares)
     profile = pm.Profile(gpu="v100-sxm2-16").update([slow] * 5)
     known = pm.predict("resnet50", gpu="v100", batch=32, loader="none", profile=profile)
@@ -230,3 +233,22 @@ def test_bad_arguments(options: dict[str, Any]) -> None:
 def test_names_imply_options() -> None:
     assert pm.predict("bert_large_squad").request.size == 384
     assert pm.predict("bert_large_squad", size=128).request.size == 128
+
+
+def test_a_calibrated_host_gives_the_cost_of_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where the host is asked for: the default answers do not depend on the machine."""
+    from perfmodel.hardware.cpu import processor_name
+    from perfmodel.hardware.host_profile import HostProfile, profile_path
+
+    before = pm.predict("cyclegan", blocks=6)
+    monkeypatch.setenv("PERFMODEL_DATA_DIR", str(tmp_path))
+    cost = {"kb": 0.0, "mpx": 0.0, "coded_mpx": 0.0, "out_mpx": 0.0, "fixed": 2000.0}
+    HostProfile(
+        processor=processor_name(), figures={"decode_speed": 1.0}, pipelines={"pil": {"jpeg": cost}},
+        residual_sd={"pil": 0.01}, provenance={"date": "2026-01-02"},
+    ).save(profile_path())  # fmt: skip
+    again, local = pm.predict("cyclegan", blocks=6), pm.predict("cyclegan", blocks=6, host="local", workers=1)
+    assert again.to_dict() == before.to_dict()
+    assert local.phases["load"].total == pytest.approx(4.0)
+    assert local.phases["input_wait"].exposed > 2.0
+    assert any("measured on this host, 2026-01-02" in note for note in local.notes)

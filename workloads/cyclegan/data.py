@@ -12,24 +12,8 @@ from torch.utils.data import Dataset
 
 from perfmodel.errors import InputError
 from perfmodel.workloads.datasets.layouts import find_images, pair_of
+from perfmodel.workloads.training.images import read_image
 from perfmodel.workloads.training.order import keyed
-
-
-def read_image(path: Path) -> Any:
-    """Read an image as RGB.
-
-    Raises
-    ------
-    InputError
-        Naming the file when it cannot be read.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise InputError(f"cannot read {path} ({type(error).__name__})", "replace or remove it") from None
 
 
 class UnpairedImages(Dataset[dict[str, Tensor]]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,9 @@ class ImagePool:
 
     def state(self) -> dict[str, Any]:
         """Images and state of chance, for a checkpoint."""
-        inner = self._chance.bit_generator.state["state"]
-        return {"images": list(self._images), "state": str(inner["state"]), "inc": str(inner["inc"])}
+        return {"images": list(self._images), "chance": json.dumps(self._chance.bit_generator.state)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the state of a checkpoint."""
         self._images = list(state["images"])
-        whole: Any = self._chance.bit_generator.state
-        whole["state"] = {"state": int(state["state"]), "inc": int(state["inc"])}
-        self._chance.bit_generator.state = whole
+        self._chance.bit_generator.state = json.loads(state["chance"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +55,9 @@ class RunFolder:
         if first:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                (self.path / SETTINGS).write_text(json.dumps(self.settings, indent=1), encoding="utf-8")
+                partial = self.path / f".{SETTINGS}.partial"
+                partial.write_text(json.dumps(self.settings, indent=1), encoding="utf-8")
+                os.replace(partial, self.path / SETTINGS)
             except OSError as error:
                 raise InputError(f"cannot write to {self.path}: {error.strerror}", "choose another --output") from None
 
@@ -84,12 +87,7 @@ class RunFolder:
         InputError
             When it is damaged.
         """
-        path = self.path / CHECKPOINT
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        except Exception as error:
-            raise InputError(f"{path} is damaged ({type(error).__name__})", "start without --resume") from None
-        return state
+        return read_checkpoint(self.path / CHECKPOINT, device)
 
     def trim_losses(self, steps: int) -> None:
         """Keep the losses of the first `steps` steps only, as the checkpoint of a resumed run has them."""
@@ -120,3 +118,49 @@ class RunFolder:
         if self._losses is not None:
             self._losses.close()
             self._losses = None
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document; numbers that are not finite, as of a run that diverged, become null."""
+    path.write_text(json.dumps(_finite(document), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint of tensors and plain values.
+
+    Raises
+    ------
+    InputError
+        When it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__})", "start without --resume") from None
+    return state
+
+
+def load_run(output: str | Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return checkpoint and settings of a finished or interrupted run.
+
+    Raises
+    ------
+    InputError
+        When the folder holds none, or it is damaged.
+    """
+    folder = Path(output)
+    if not (folder / CHECKPOINT).is_file() or not (folder / SETTINGS).is_file():
+        raise InputError(f"{folder} holds no run with a checkpoint", "give the --output of a run")
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(f"{folder / SETTINGS} is damaged", "train again") from None
+    return read_checkpoint(folder / CHECKPOINT, device), settings

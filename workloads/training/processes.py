@@ -94,6 +94,9 @@ def check_cards(ids: Sequence[int]) -> None:
 def joined(gpus: str = "auto") -> Iterator[Place]:
     """Join the process group where ``torchrun`` started this process; give its place.
 
+    A block inside another one shares its group. Blocks one after another in the same processes would not do: torch
+    finds the addresses of the first group under the keys of the second, and some processes wait for ever.
+
     Parameters
     ----------
     gpus : str
@@ -113,9 +116,13 @@ def joined(gpus: str = "auto") -> Iterator[Place]:
     device = torch.device(f"cuda:{ids[local]}") if ids else torch.device("cpu")
     if ids:
         torch.cuda.set_device(device)
+    place = Place(rank=int(os.environ["RANK"]), world=int(os.environ["WORLD_SIZE"]), device=device)
+    if torch.distributed.is_initialized():
+        yield place
+        return
     torch.distributed.init_process_group("nccl" if ids else "gloo")
     try:
-        yield Place(rank=int(os.environ["RANK"]), world=int(os.environ["WORLD_SIZE"]), device=device)
+        yield place
     finally:
         torch.distributed.destroy_process_group()
 
@@ -138,7 +145,7 @@ def bare(module: nn.Module) -> nn.Module:
 
 def mean_over_processes(values: Tensor, place: Place) -> Tensor:
     """Average a tensor over all processes, on the device, without waiting for it."""
-    mean = values.detach().float()
+    mean = values.detach().float().clone()
     if place.world > 1:
         torch.distributed.all_reduce(mean)
         mean = mean / place.world

@@ -9,6 +9,9 @@ namespace perfmodel::cpu::image {
 namespace {
 
 constexpr const char* kNames[kStages] = {"read", "decode", "resample", "colour", "write"};
+// Numbers of ranges behind those of the stages.
+constexpr int kWait = kStages;
+constexpr int kDevice = kWait + 1;
 
 #if defined(PERFMODEL_NVTX)
 class Domain {
@@ -16,7 +19,9 @@ class Domain {
     Domain() : handle_(nvtxDomainCreateA("perfmodel")) {
         for (int stage = 0; stage < kStages; ++stage)
             names_[stage] = nvtxDomainRegisterStringA(handle_, kNames[stage]);
-        names_[kStages] = nvtxDomainRegisterStringA(handle_, "queue wait");
+        names_[kWait] = nvtxDomainRegisterStringA(handle_, "queue wait");
+        names_[kDevice] = nvtxDomainRegisterStringA(handle_, "copy");
+        names_[kDevice + 1] = nvtxDomainRegisterStringA(handle_, "kernel");
     }
 
     void push(int name) const {
@@ -32,7 +37,7 @@ class Domain {
 
   private:
     nvtxDomainHandle_t handle_;
-    nvtxStringHandle_t names_[kStages + 1] = {};
+    nvtxStringHandle_t names_[kDevice + 2] = {};
 };
 
 const Domain& domain() {
@@ -87,10 +92,18 @@ StageRange::~StageRange() {
 }
 
 WaitRange::WaitRange() {
-    push(kStages);
+    push(kWait);
 }
 
 WaitRange::~WaitRange() {
+    pop();
+}
+
+DeviceRange::DeviceRange(DeviceWork work) {
+    push(kDevice + static_cast<int>(work));
+}
+
+DeviceRange::~DeviceRange() {
     pop();
 }
 

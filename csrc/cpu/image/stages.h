@@ -76,4 +76,16 @@ class WaitRange {
     WaitRange& operator=(const WaitRange&) = delete;
 };
 
+// Work that is queued on a GPU.
+enum class DeviceWork : int { copy, kernel };
+
+// As StageRange, around the queueing of it: tools tie what the GPU does to the range of the host.
+class DeviceRange {
+  public:
+    explicit DeviceRange(DeviceWork work);
+    ~DeviceRange();
+    DeviceRange(const DeviceRange&) = delete;
+    DeviceRange& operator=(const DeviceRange&) = delete;
+};
+
 }  // namespace perfmodel::cpu::image

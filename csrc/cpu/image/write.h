@@ -5,6 +5,7 @@
 
 #include "cpu/image/kernels.h"
 #include "cpu/image/memory.h"
+#include "cpu/image/output.h"
 #include "cpu/image/plan.h"
 #include "cpu/image/resampler.h"
 
@@ -24,12 +25,11 @@ class Writer {
     void clear(std::size_t index) const;
 
   private:
-    struct Box;
-
     void convert(const std::uint8_t* in, int count, int channel, std::byte* out) const;
     void fill(std::byte* out, int count) const;
-    void write_planes(const Planes& planes, const Box& box, std::byte* out) const;
-    void write_pixels(const Planes& planes, const Box& box, std::byte* out, Buffer<std::uint8_t>& line) const;
+    void write_planes(const Planes& planes, const CutBox& box, std::byte* out) const;
+    void write_pixels(const Planes& planes, const CutBox& box, std::byte* out,
+                      Buffer<std::uint8_t>& line) const;
 
     const Kernels& kernels_;
     const Target& target_;

@@ -46,6 +46,7 @@ def check_fit(
     residuals: Floats,
     leverage: Floats | None = None,
     groups: npt.NDArray[Any] | None = None,
+    errors: Floats | None = None,
     *,
     noun: str = "card",
 ) -> tuple[Finding, ...]:
@@ -60,10 +61,12 @@ def check_fit(
         Diagonal of the hat matrix, where known.
     groups : array (n,), optional
         Group of each row, such as its card.
+    errors : array (p,), optional
+        Standard errors of the coefficients that hold the spread between cards.
     noun : str
         What a group is.
     """
     found = check_rows_influence(design, residuals, leverage)
     if groups is not None:
-        found += check_group_influence(design, residuals, groups, noun=noun)
+        found += check_group_influence(design, residuals, groups, noun=noun, errors=errors)
     return (*found, *check_variance(design, residuals, groups))

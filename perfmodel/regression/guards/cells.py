@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perfmodel.regression.guards.words import listed, rows_of
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
@@ -70,6 +72,29 @@ def texts(frame: Any, name: str) -> npt.NDArray[np.str_]:
     if name not in frame.columns:
         return np.full(len(frame), "", dtype=np.str_)
     return np.array(["" if cell is None or cell != cell else str(cell) for cell in frame[name]], dtype=np.str_)
+
+
+def base_name(path: str) -> str:
+    """Last step of a path."""
+    return re.split(r"[/\\]", path)[-1]
+
+
+def rows_told(frame: Any, at: Ints) -> str:
+    """Row numbers within the file where the table keeps them, else within the table: ``rows 1 and 2``."""
+    own = column(frame, "row")[at]
+    numbers = frame.index.to_numpy()[at] if np.isnan(own).any() else own - 1
+    return rows_of([int(number) for number in numbers])
+
+
+def placed(frame: Any, at: Ints, *, most: int = 3) -> str:
+    """Name rows by file and number: ``a.csv: rows 1 and 2``, or ``row 1 of a.csv and row 7 of b.csv``."""
+    files = texts(frame, "file")
+    by_file = [(base_name(str(name)), rows) for name, rows in members(files[at]) if name]
+    if not by_file:
+        return rows_told(frame, at)
+    if len(by_file) == 1 and by_file[0][0]:
+        return f"{by_file[0][0]}: {rows_told(frame, at)}"
+    return listed((f"{rows_told(frame, at[rows])} of {name}" for name, rows in by_file), most=most)
 
 
 def log_times(frame: Any, name: str) -> Floats:

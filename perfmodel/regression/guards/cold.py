@@ -8,8 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.regression.design import Finding
-from perfmodel.regression.guards.cells import TIMES, Floats, Ints, cells, column, log_times, members, robust_sd, texts
-from perfmodel.regression.guards.words import counted, listed, number, rows_of
+from perfmodel.regression.guards.cells import (
+    TIMES,
+    Floats,
+    Ints,
+    cells,
+    column,
+    log_times,
+    members,
+    placed,
+    robust_sd,
+    texts,
+)
+from perfmodel.regression.guards.words import counted, listed, number
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,6 +38,8 @@ FEW, FACTOR_FEW = 6, 3.0
 FOLLOW = 0.9
 #: Rows at a start that may be cold.
 LEAD = 3
+#: Files that are told one by one.
+MOST_FILES = 3
 
 
 def check_cold(frame: Any) -> tuple[Mask, tuple[Finding, ...]]:
@@ -104,31 +117,29 @@ def _stated(frame: Any, stated: Mask) -> tuple[Finding, ...]:
 
 
 def _found(frame: Any, cold: Mask, causes: dict[int, str]) -> tuple[Finding, ...]:
+    """One finding a file, or one for all where there are many."""
     at = np.flatnonzero(cold)
-    files = texts(frame, "file")
+    by_file = [(name, at[where]) for name, where in members(texts(frame, "file")[at])]
+    if len(by_file) > MOST_FILES:
+        text = f"{counted(len(at), 'row')} of {len(by_file)} files are first of a run or an epoch, far above the rest "
+        return (_finding(frame, at, f"{text}({placed(frame, at)}; {causes[int(at[0])]} in the first)"),)
     findings = []
-    for name, where in members(files[at]):
-        rows = at[where]
+    for _, rows in by_file:
         reasons = listed((causes[int(row)] for row in rows), most=2)
-        place = f"{name}: " if name else ""
-        findings.append(
-            Finding(
-                guard="cold",
-                severity="warning",
-                text=f"{place}{_told(frame, rows)} first of a run or an epoch, far above the rest "
-                f"({reasons}): left out as cold (loader start-up, warm-up)",
-                remedy="log a warm-up step apart, or mark it in a column cold",
-                rows=_index(frame, rows),
-            )
-        )
+        verb = "is" if len(rows) == 1 else "are"
+        text = f"{placed(frame, rows)} {verb} first of a run or an epoch, far above the rest ({reasons})"
+        findings.append(_finding(frame, rows, text))
     return tuple(findings)
 
 
-def _told(frame: Any, at: Ints) -> str:
-    """Row numbers within the file where the table keeps them, else within the table."""
-    own = column(frame, "row")[at]
-    words = rows_of(_index(frame, at)) if np.isnan(own).any() else rows_of((own - 1).astype(int).tolist())
-    return f"{words} {'is' if len(at) == 1 else 'are'}"
+def _finding(frame: Any, rows: Ints, text: str) -> Finding:
+    return Finding(
+        guard="cold",
+        severity="warning",
+        text=f"{text}: left out as cold (loader start-up, warm-up)",
+        remedy="log a warm-up step apart, or mark it in a column cold",
+        rows=_index(frame, rows),
+    )
 
 
 def _index(frame: Any, at: Ints) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ def check_groups(design: Design) -> tuple[Finding, ...]:
     memory sizes of one card are one. Of a law (``a + b / cores``), whose columns are derivatives, those count that
     differ between cards and not within one.
     """
-    columns = spec_columns(design) if "~" in design.formula else _card_parameters(design)
+    columns = spec_columns(design) if "~" in design.formula else card_parameters(design)
     if not columns:
         return ()
     table = card_matrix(design, columns)
@@ -37,7 +37,7 @@ def check_groups(design: Design) -> tuple[Finding, ...]:
     return (_few(names, cards),) if cards < FEW or cards == len(columns) + 1 else ()
 
 
-def _card_parameters(design: Design) -> tuple[int, ...]:
+def card_parameters(design: Design) -> tuple[int, ...]:
     """Parameters of a law that cards alone tell: their columns are constant within each card."""
     means = np.zeros_like(design.x)
     for _, rows in members(texts(design.frame, "gpu")):
@@ -65,7 +65,7 @@ def _too_many(design: Design, names: tuple[str, ...], cards: int) -> Finding:
 def _few(names: tuple[str, ...], cards: int) -> Finding:
     freedom = cards - len(names) - 1
     if freedom < 1:
-        told = "no card is left over to judge the fit by, so the intervals cannot hold for a new card"
+        told = "no card is left over to judge the fit by, so that cards are taken to differ as they do elsewhere"
     else:
         told = (
             f"{counted(freedom, 'degree')} of freedom between cards, so that a 95 % interval is "

@@ -33,11 +33,15 @@ class Influence:
         Diagonal of the hat matrix; Cook's distance (Cook 1977).
     dfbetas : array (n, p)
         Change of each coefficient without the row over its standard error (Belsley, Kuh and Welsch 1980, 2.4).
+    distance : array (n,)
+        Distance of each row from what the others say, over its standard error: t with n - p - 1 degrees of freedom
+        (externally studentised residual).
     """
 
     leverage: Floats
     cook: Floats
     dfbetas: Floats
+    distance: Floats
 
 
 def row_influence(design: Design, residuals: Floats, leverage: Floats | None = None) -> Influence:
@@ -62,14 +66,23 @@ def row_influence(design: Design, residuals: Floats, leverage: Floats | None = N
     inverse = np.linalg.inv(r)
     change = (q @ inverse.T) * (e / (1.0 - h))[:, None]
     scale = np.sqrt(np.maximum(without, 1e-300))[:, None] * np.sqrt((inverse**2).sum(axis=1))
-    return Influence(leverage=own, cook=cook, dfbetas=change / scale)
+    distance = e / np.sqrt(np.maximum(without, 1e-300) * (1.0 - h))
+    return Influence(leverage=own, cook=cook, dfbetas=change / scale, distance=distance)
+
+
+def _rare(n: int, p: int) -> float:
+    """Distance that sound rows exceed in one table of a hundred (Bonferroni over rows)."""
+    from scipy.stats import t
+
+    return float(t.ppf(1.0 - ALPHA / (2 * n), n - p - 1))
 
 
 def check_rows_influence(design: Design, residuals: Floats, leverage: Floats | None = None) -> tuple[Finding, ...]:
     """Warn of rows on which the fit rests.
 
     Their Cook's distance lies above the median of F(p, n - p), or they move a coefficient by more than its standard
-    error. Silent where fewer rows than `LEAST_FREE` are free: each of so few decides a fit.
+    error, and they contradict the others by more than chance allows. Silent where fewer rows than `LEAST_FREE` are
+    free: each of so few decides a fit.
     """
     n, p = design.x.shape
     if n <= p + LEAST_FREE or not independent(design.x).all() or _negligible(design, residuals):
@@ -79,7 +92,7 @@ def check_rows_influence(design: Design, residuals: Floats, leverage: Floats | N
     found = row_influence(design, residuals, leverage)
     limit = float(f.ppf(0.5, p, n - p))
     size = np.abs(found.dfbetas).max(axis=1)
-    rows = np.flatnonzero((found.cook > limit) | (size > CHANGE))
+    rows = np.flatnonzero(((found.cook > limit) | (size > CHANGE)) & (np.abs(found.distance) > _rare(n, p)))
     rows = rows[np.argsort(-np.maximum(found.cook[rows] / limit, size[rows] / CHANGE))]
     if not len(rows):
         return ()
@@ -103,12 +116,13 @@ def check_rows_influence(design: Design, residuals: Floats, leverage: Floats | N
 
 
 def check_group_influence(
-    design: Design, residuals: Floats, groups: npt.NDArray[Any], *, noun: str = "card"
+    design: Design, residuals: Floats, groups: npt.NDArray[Any], *, noun: str = "card", errors: Floats | None = None
 ) -> tuple[Finding, ...]:
     """Warn of cards without which a coefficient changes by more than its standard error and more than chance allows.
 
     The change is judged by its own standard deviation under equal cards (Hausman 1978: the variance of the change is
-    the difference of the variances), with Bonferroni's bound over cards and columns.
+    the difference of the variances), with Bonferroni's bound over cards and columns. Where `errors` (p,) are the fit's
+    standard errors, which hold the spread between cards, both are judged by these.
     """
     x, e, n, p = _weighted(design, residuals)
     names = np.unique(groups)
@@ -116,7 +130,8 @@ def check_group_influence(
         return ()
     variance = float(e @ e) / (n - p)
     inverse = np.linalg.inv(x.T @ x)
-    error = np.sqrt(variance * np.diag(inverse))
+    plain = np.sqrt(variance * np.diag(inverse))
+    error = plain if errors is None else np.maximum(plain, errors)
     alone: list[tuple[str, str]] = []
     moved: list[tuple[float, str, str, float]] = []
     for name, rows in members(groups):
@@ -126,7 +141,7 @@ def check_group_influence(
             continue
         other = np.linalg.inv(rest.T @ rest)
         change = -other @ (x[rows].T @ e[rows])
-        spread = np.sqrt(np.maximum(variance * np.diag(other - inverse), 1e-300))
+        spread = np.sqrt(np.maximum(variance * np.diag(other - inverse), 1e-300)) * (error / plain)
         ratio = np.abs(change) / error
         named = (ratio > CHANGE) & (np.abs(change) / spread > _bound(len(names) * p))
         if named.any():

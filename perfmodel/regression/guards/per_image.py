@@ -14,6 +14,7 @@ from perfmodel.regression.guards.cells import (
     TIMES,
     Floats,
     Ints,
+    base_name,
     cells,
     column,
     log_times,
@@ -28,6 +29,8 @@ from perfmodel.regression.guards.words import counted, listed, number, rows_of
 BATCH = 2.0
 #: How far log(ratio) may lie from log(batch), as a share of log(batch), and from 0 for "equal".
 NEAR = 0.2
+#: Share of its peak that a card reaches only when it does not wait for the host.
+AT_WORK = 0.1
 #: Share of the repeated settings that must fall in two groups for a refusal; one in many may be a slow machine.
 SPLIT = 0.1
 #: Slope of log time in log batch: at most this for a time of an image, at least that for a time of a batch.
@@ -148,16 +151,17 @@ def _lower_cluster(rows: Ints, logs: Floats, log_batch: float) -> list[int]:
 
 
 def _slopes(frame: Any, name: str) -> Finding | None:
-    """Files (or sources) without common settings: some times grow with the batch, others do not."""
+    """Files (or sources, or cards at work) without common settings: some times grow with the batch, others do not."""
     logs, batch = log_times(frame, name), column(frame, "batch")
     with np.errstate(invalid="ignore", divide="ignore"):
         log_batch = np.log(np.where(batch >= 1, batch, np.nan))
     strata = cells(frame, without=("batch",))
-    for label in ("file", "source"):
+    for label in ("file", "source", "gpu"):
         words = texts(frame, label)
         bounds = {str(word): _slope(logs, log_batch, strata, words == word) for word in np.unique(words)}
         flat = [word for word, (_, high) in bounds.items() if high < SLOPE_IMAGE]
         grows = [word for word, (low, _) in bounds.items() if low > SLOPE_BATCH]
+        flat = [word for word in flat if _at_work(frame, name, words == word, unknown=label != "gpu")]
         if flat and grows and _same_networks(frame, np.isin(words, flat), np.isin(words, grows)):
             rows = np.flatnonzero(np.isin(words, flat) & np.isfinite(logs))
             reason = f"{name} does not grow with the batch there, and does in {listed(grows)}"
@@ -185,6 +189,17 @@ def _slope(logs: Floats, log_batch: Floats, strata: Ints, own: Any) -> tuple[flo
     return slope - half, slope + half
 
 
+def _at_work(frame: Any, name: str, own: Any, *, unknown: bool) -> bool:
+    """Whether rows compute most of their time; where they wait for launches, times do not grow with the batch either.
+
+    `unknown` is the answer where the arithmetic of a step is not known.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = column(frame, "gflop_step")[own] / column(frame, name)[own] / column(frame, "flops")[own]
+    known = share[np.isfinite(share)]
+    return float(np.median(known)) > AT_WORK if len(known) else unknown
+
+
 def _same_networks(frame: Any, first: Any, second: Any) -> bool:
     """Whether two sets of rows share a network, or name none: launch-bound networks do not grow with the batch."""
     models = texts(frame, "model")
@@ -193,7 +208,7 @@ def _same_networks(frame: Any, first: Any, second: Any) -> bool:
 
 def _finding(frame: Any, rows: Ints, name: str, reason: str, *, where: str = "", severity: str = "refuse") -> Finding:
     index = tuple(int(row) for row in frame.index.to_numpy()[rows])
-    place = where or listed(word for word in np.unique(texts(frame, "file")[rows]) if word)
+    place = where or listed(base_name(str(word)) for word in np.unique(texts(frame, "file")[rows]) if word)
     told = f"{place} ({counted(len(index), 'row')})" if place else rows_of(index)
     return Finding(
         guard="per-image",

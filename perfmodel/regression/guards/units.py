@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from perfmodel.regression.design import Finding
-from perfmodel.regression.guards.cells import Floats, Ints, cells, column, log_times, members, texts
-from perfmodel.regression.guards.words import counted, listed, number, rows_of
+from perfmodel.regression.guards.cells import Floats, Ints, cells, column, log_times, members, placed, texts
+from perfmodel.regression.guards.words import counted, number
 
 #: A slip of 1000, known within a factor of 4.
 SLIP, WITHIN = np.log(1000.0), np.log(4.0)
@@ -61,17 +61,12 @@ def _slip(frame: Any, response: str, rows: Ints, middles: tuple[float, float]) -
     return Finding(
         guard="units",
         severity="refuse",
-        text=f"{_place(frame, rows)}{rows_of(index)}: {response} is about {number(odd)} where rows like them "
+        text=f"{placed(frame, rows)}: {response} is about {number(odd)} where rows like them "
         f"have about {number(usual)}: {unit} in a column of milliseconds",
         remedy=f"give them in ms ({factor})",
         columns=(response,),
         rows=index,
     )
-
-
-def _place(frame: Any, rows: Ints) -> str:
-    names = [name for name in np.unique(texts(frame, "file")[rows]) if name]
-    return f"{listed(names)}: " if names else ""
 
 
 def _without_batch(frame: Any, logs: Floats) -> Floats:
@@ -112,7 +107,7 @@ def _impossible(frame: Any, response: str) -> tuple[Finding, ...]:
         Finding(
             guard="units",
             severity="warning",
-            text=f"{_place(frame, rows)}{rows_of(index)}: {response} {number(column(frame, response)[worst])} would be "
+            text=f"{placed(frame, rows)}: {response} {number(column(frame, response)[worst])} would be "
             f"{number(rate[worst])} TFLOP/s on {texts(frame, 'gpu')[worst]}, which has {number(peak[worst])}: "
             f"{counted(len(rows), 'time')} in another unit, of one image instead of a batch, or not synchronised",
             remedy="check the unit, and that the timer waits for the device",

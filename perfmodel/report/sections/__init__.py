@@ -96,6 +96,18 @@ PARTS: list[Part] = [
         marks={"resolved": int, "unresolved": dict, "groups": list, "overall": dict},
         module=f"{_HERE}.validations",
     ),
+    Part(
+        kind="run-phases",
+        verb="run --compare",
+        marks={"phases_ms": dict, "measured_step_ms": float, "predicted_step_ms": dict},
+        module=f"{_HERE}.phases",
+    ),
+    Part(
+        kind="gpus-check",
+        verb="gpus check",
+        marks={"gpus": int, "contradictions": int, "findings": list},
+        module=f"{_HERE}.card_checks",
+    ),
     Part(kind="gpus", verb="gpus list", marks={"gpus": list}, module=f"{_HERE}.cards"),
     Part(kind="gpu", verb="gpus show", marks={"gpu": dict}, module=f"{_HERE}.cards"),
     Part(
@@ -104,6 +116,13 @@ PARTS: list[Part] = [
         marks={"folder": str, "rows": dict, "complete": dict},
         module=f"{_HERE}.measurements",
     ),
+    Part(
+        kind="cpu",
+        verb="measure --profile",
+        marks={"processor": str, "coefficients": dict},
+        module=f"{_HERE}.processors",
+    ),
+    Part(kind="datasets", verb="datasets list", marks={"kind": str, "datasets": list}, module=f"{_HERE}.datasets"),
     Part(
         kind="doctor",
         verb="doctor",

@@ -9,12 +9,14 @@ from perfmodel.report.content import Child, Column, Html, Limits, Section, block
 from perfmodel.report.documents import Document
 from perfmodel.report.drawings import drawn
 from perfmodel.report.sections import Types
-from perfmodel.report.words import count, duration, span
+from perfmodel.report.words import count, duration, number, span
 
 NEEDED: Mapping[str, Types] = {
     "rows": int,
     "value": str,
     "works": int,
+    "shared.works": int,
+    "shared.cards": dict,
     "notes": list,
     "boxes[].gpu": str,
     "boxes[].data_pair": str,
@@ -41,6 +43,8 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
     if not boxes:
         return (f"None of {count(content['rows'], 'measured row')} has a time.",)
     rows, cards = count(content["rows"], "measured row"), count(len({box["gpu"] for box in boxes}), "card")
+    if content["works"] > 1 and content["shared"]["works"]:
+        return _compared(content, rows, cards, what)
     if content["works"] > 1:
         work = count(content["works"], "piece")
         return (
@@ -56,6 +60,19 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, ...]:
         f"(half of its {count(fast['n'], 'row')}: {span(*_half(fast))})"
     )
     return (f"{first}, and {duration(_median(slow) / 1e3)} on the slowest, the {slow['gpu']}.",)
+
+
+def _compared(content: Mapping[str, Any], rows: str, cards: str, what: str) -> tuple[str, ...]:
+    """Which card was the fastest on the work that all of them ran, and by how much."""
+    shared = content["shared"]
+    fastest, *others = shared["cards"].items()
+    works, wins = shared["works"], shared["wins"]
+    behind = ", ".join(f"{number(ratio, 2)} times as long on the {name}" for name, ratio in others[:_FEW])
+    setting = count(works, "setting")
+    often = f"in all {setting}" if wins == works else f"in {wins} of {setting}"
+    return (
+        f"In {rows} on {cards}, the {fastest[0]} was the fastest ({often} that every card ran): {what} takes {behind}.",
+    )
 
 
 def _median(box: Mapping[str, Any]) -> float:

@@ -93,7 +93,7 @@ def _baseline(overall: Mapping[str, Any]) -> str:
 def _unresolved_words(content: Mapping[str, Any]) -> list[str]:
     left = content["rows"] - content["resolved"]
     total = count(content["rows"], "row")
-    return [f"{count(left, '').strip()} of {total} could not be predicted (reasons below)."] if left else []
+    return [f"{count(left, '', ' ').strip()} of {total} could not be predicted (reasons below)."] if left else []
 
 
 def _body(document: Document, at: int, limits: Limits) -> Html:

@@ -52,6 +52,20 @@ def test_each_file_is_a_run_of_its_own(log_table: Make) -> None:
     assert findings[0].text.startswith("b.csv: row 1 is first")
 
 
+def test_cold_rows_of_many_files_are_one_finding_with_base_names(log_table: Make) -> None:
+    pandas = pytest.importorskip("pandas")
+    logs = [log_table(file=f"/data/logs/{name}.csv") for name in "abcdef"]
+    for log in logs:
+        log.loc[0, "data_ms"] *= 50.0
+        log["row"] = np.arange(1.0, len(log) + 1)
+    cold, (finding,) = check_cold(pandas.concat(logs, ignore_index=True))
+    assert cold.sum() == 6
+    assert finding.text.startswith("6 rows of 6 files are first of a run or an epoch")
+    assert "(row 1 of a.csv, row 1 of b.csv, row 1 of c.csv and 3 more; data_ms" in finding.text
+    assert "/data" not in finding.text
+    assert len(finding.rows) == 6
+
+
 def test_rows_marked_cold_are_left_out(log_table: Make) -> None:
     frame = log_table()
     frame.loc[:1, "cold"] = 1.0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import perfmodel as pm
 from perfmodel.regression.guards import check_fit
 from perfmodel.regression.guards.influence import check_group_influence, check_rows_influence, row_influence
 
@@ -78,3 +79,16 @@ def test_an_exact_fit_is_silent(power_law: Any, design: Make, residuals: Make) -
     power_law["step_ms"] = 900.0 * power_law["batch"] / power_law["fp32_tflops"]
     made = design(power_law, *TERMS)
     assert not check_fit(made, residuals(made), groups=power_law["gpu"].to_numpy())
+
+
+@pytest.mark.parametrize("cards", [1, 3, 5])
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_sound_tables_of_few_rows_and_cards_are_silent(cyclegan: Make, cards: int, repeats: int) -> None:
+    """Each of nine rows, and each of three cards, moves a coefficient; that is no fault of theirs."""
+    names = ["v100", "p100", "t4", "a100", "rtx3090"][:cards]
+    found: list[str] = []
+    for seed in range(6):
+        frame = cyclegan(names, batch=(1, 2, 4), noise=0.05, card_noise=0.2, repeats=repeats, seed=seed)
+        fitted = pm.fit(frame)
+        found += [one.text for one in fitted.findings if one.guard in ("influence", "group-influence")]
+    assert len(found) <= 2  # one table of a hundred may err

@@ -83,3 +83,16 @@ def test_launch_bound_networks_are_no_image_times(table: Make) -> None:
     small = table(("a100-sxm-40",), batch=(1, 2, 4)).assign(file="small.csv", model="pilotnet", step_ms=5.0)
     frame = pandas.concat([table(("k80",), batch=(1, 2, 4)), small], ignore_index=True)
     assert not check_per_image(frame, "step_ms")
+
+
+def test_a_card_whose_times_do_not_grow_with_the_batch_is_named(table: Make) -> None:
+    """The same settings are on no two cards, so nothing but the slope tells."""
+    frame = table(("p100-pcie-16", "t4", "v100-sxm2-16"), batch=(1, 2, 4, 8)).assign(file="all.csv")
+    own = frame["gpu"] == "t4"
+    frame.loc[own, "step_ms"] /= frame.loc[own, "batch"]
+    frame["gflop_step"], frame["flops"] = 1885.0 * frame["batch"], 9.0
+    (finding,) = [one for one in check_rows(frame, "log(step_ms)").findings if one.guard == "per-image"]
+    assert finding.severity == "warning"
+    assert finding.text.startswith("t4 (")
+    frame["gflop_step"] /= 1000  # the same slopes of a network so small that launches decide
+    assert not [one for one in check_rows(frame, "log(step_ms)").findings if one.guard == "per-image"]

@@ -38,6 +38,7 @@ def one_thread() -> Any:
 def options(domains: Path, output: Path, **others: Any) -> Options:
     settings: dict[str, Any] = {
         "blocks": 1, "load_size": 36, "crop_size": 32, "workers": 0, "epochs": 2, "max_dataset_size": 6, "gpus": "cpu",
+        "pool_size": 2,
     }  # fmt: skip
     return Options(dataroot=str(domains), name="VKITTI-KITTI", output=str(output), **(settings | others))
 
@@ -119,7 +120,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(domains: Path, tmp_path: Path)
 
 GRADIENTS = """
 import sys, torch
-from perfmodel.workloads.cyclegan.training import Options, Trainer
+from perfmodel.workloads.cyclegan.training import CycleganTrainer, Options
 from perfmodel.workloads.training.processes import bare, joined
 from perfmodel.instrument.steps import StepPhases
 from perfmodel.instrument.devices import find_device
@@ -127,11 +128,11 @@ torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
 with joined("cpu") as place:
     options = Options(dataroot=".", name="A-B", output=".", blocks=1, batch=4, pool_size=0, crop_size=32, load_size=36)
-    trainer = Trainer(options, place)
+    trainer = CycleganTrainer(options, place)
     images = torch.randn(2, 4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     share = place.share(4)
     a, b = (one[place.rank * share : (place.rank + 1) * share] for one in images)
-    trainer.step(a, b, StepPhases(find_device("cpu"), warm_up=0, batch=None))
+    trainer.step({"A": a, "B": b}, StepPhases(find_device("cpu"), warm_up=0, batch=None))
     if place.first:
         torch.save([[p.grad for p in bare(n).parameters()] for n in trainer.networks], sys.argv[1])
 """
@@ -165,6 +166,7 @@ def test_the_pool_hands_back_half_old_images() -> None:
     old = sum(int(pool.query(torch.full((1, 1, 1, 1), 10.0 + n)).item() < 10 + n) for n in range(400))
     assert 150 < old < 250
     assert ImagePool(0).query(first) is not None
+    pool.query(first[:1] + 1000)  # leaves half of a random word behind
     again = ImagePool(4, seed=9)
     again.restore(pool.state())
     probe = torch.full((8, 1, 1, 1), 99.0)
@@ -194,6 +196,18 @@ def test_order_covers_every_sample_once_over_processes() -> None:
     assert merged
     ranks[0].start = 3
     assert list(ranks[0]) == list(EpochOrder(23, batch=2, seed=1, rank=0, world=2))[6:]
+
+
+def test_the_native_loader_feeds_it_and_resumes_the_same_curve(domains: Path, tmp_path: Path) -> None:
+    whole = train(options(domains, tmp_path / "whole", loader="native", workers=2))
+    train(options(domains, tmp_path / "parts", loader="native", workers=1, max_steps=4))
+    parts = train(options(domains, tmp_path / "parts", loader="native", workers=2, resume=True))
+    curves = [list(losses_of(one.folder / "losses.csv")) for one in (whole, parts)]
+    assert [[row[name] for name in LOSSES] for row in curves[0]] == [
+        [row[name] for name in LOSSES] for row in curves[1]
+    ]
+    assert read_run_log(whole.log).header["loader"] == "native"
+    assert (read_run_log(whole.log).columns["input_wait_ms"] > 0).all()
 
 
 def test_mixed_precision_trains(domains: Path, tmp_path: Path) -> None:

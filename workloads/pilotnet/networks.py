@@ -6,6 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from perfmodel.errors import InputError
+
+NETWORKS = ("pilotnet", "pilotnet_same", "deepest_lstm_tiny_pilotnet")
+"""Names as the shipped graphs have them."""
 HEIGHT, WIDTH = 200, 66
 TINY_HEIGHT, TINY_WIDTH = 100, 50
 
@@ -114,3 +118,29 @@ class DeepestLSTMTinyPilotNet(nn.Module):
         features = self.convolutions(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         result: Tensor = self.head(self.memory(features)[:, -1].flatten(1))
         return result
+
+
+def find_network(name: str) -> str:
+    """Return the shipped name of a network; ``DeepestLSTMTinyPilotNet`` and other cases are understood.
+
+    Raises
+    ------
+    InputError
+        For another name.
+    """
+    wanted = name.lower().replace("_", "").replace("-", "")
+    for known in NETWORKS:
+        if known.replace("_", "") == wanted:
+            return known
+    raise InputError(f"no driving network {name!r}", f"there are {', '.join(NETWORKS)}")
+
+
+def build(name: str) -> nn.Module:
+    """Return a network with new weights."""
+    known = find_network(name)
+    return DeepestLSTMTinyPilotNet() if known == NETWORKS[2] else PilotNet(same=known == NETWORKS[1])
+
+
+def input_size(name: str) -> tuple[int, int]:
+    """Height and width of a network's input, pixels."""
+    return (TINY_HEIGHT, TINY_WIDTH) if find_network(name) == NETWORKS[2] else (HEIGHT, WIDTH)

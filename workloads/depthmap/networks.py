@@ -7,8 +7,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from perfmodel.errors import InputError
+
 CHANNELS = 6
 SIZE = 192
+NETWORKS = ("dmnet_cnn", "dmnet_cnn_v1", "dmnet_resnet")
+"""Names as the shipped graphs have them."""
 
 
 def _conv(inner: int, outer: int, *, kernel: int = 3) -> nn.Conv2d:
@@ -90,3 +94,23 @@ def dmnet_resnet() -> DepthMask:
 def loss(output: tuple[Tensor, Tensor], mask: Tensor, depth: Tensor) -> Tensor:
     """Binary cross entropy of the mask and smooth L1 of the depth."""
     return F.binary_cross_entropy_with_logits(output[0], mask) + F.smooth_l1_loss(output[1], depth)
+
+
+def find_network(name: str) -> str:
+    """Return the shipped name of a network, given in any case.
+
+    Raises
+    ------
+    InputError
+        For another name.
+    """
+    known = name.lower().replace("-", "_")
+    if known not in NETWORKS:
+        raise InputError(f"no depth and mask network {name!r}", f"there are {', '.join(NETWORKS)}")
+    return known
+
+
+def build(name: str) -> DepthMask:
+    """Return a network with new weights."""
+    makers = dict(zip(NETWORKS, (dmnet_cnn, dmnet_cnn_v1, dmnet_resnet), strict=True))
+    return makers[find_network(name)]()
