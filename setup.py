@@ -95,6 +95,9 @@ def run(command: list[str], *, what: str) -> None:
     if result.returncode != 0:
         tail = "\n".join((result.stdout or "").splitlines()[-40:])
         raise NativeBuildError(f"{what} failed (status {result.returncode})", tail)
+    for line in (result.stdout or "").splitlines():
+        if line.startswith("perfmodel: "):  # what the build leaves out, from cmake/
+            notice(line.removeprefix("perfmodel: "))
 
 
 def configure(folder: Path, *, cuda: str | None) -> None:

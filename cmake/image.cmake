@@ -55,6 +55,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # As for the other AVX-512 code: undefined lanes inside GCC 12's own header.
   set_source_files_properties(csrc/cpu/image/resample_avx512.cpp PROPERTIES COMPILE_OPTIONS -Wno-maybe-uninitialized)
 endif()
+# Moving the few values of the bit reader through vector registers would double the time of reading bits.
+set_source_files_properties(csrc/cpu/image/baseline.cpp PROPERTIES COMPILE_OPTIONS -fno-tree-slp-vectorize)
 if(JPEG_FOUND AND PERFMODEL_JPEG_IS_TURBO)
   target_sources(perfmodel_image PRIVATE
     csrc/cpu/image/baseline.cpp
@@ -63,7 +65,8 @@ if(JPEG_FOUND AND PERFMODEL_JPEG_IS_TURBO)
     csrc/cpu/image/jpeg_cmyk.cpp
     csrc/cpu/image/jpeg_planes.cpp
     csrc/cpu/image/jpeg_rgb.cpp
-    csrc/cpu/image/jpeg_state.cpp)
+    csrc/cpu/image/jpeg_state.cpp
+    csrc/cpu/image/scan_data.cpp)
   target_compile_definitions(perfmodel_image PUBLIC PERFMODEL_JPEG=1)
   target_link_libraries(perfmodel_image PUBLIC JPEG::JPEG)
 else()

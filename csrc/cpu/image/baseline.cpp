@@ -2,12 +2,24 @@
 
 #include <algorithm>
 
+#include "cpu/kernels.h"
+
+// The decoder is used with the kernels of AVX2 and AVX-512 alone, whose processors have these shifts too.
+#if defined(PERFMODEL_X86)
+#define PERFMODEL_BASELINE __attribute__((target("avx2,bmi,bmi2")))
+#else
+#define PERFMODEL_BASELINE
+#endif
+
 namespace perfmodel::cpu::image {
 
 namespace {
 
 constexpr int kBlockSide = 8;
-constexpr int kMostUnitBlocks = 10;  // of a unit, by the standard
+constexpr int kEndOfImage = 0xD9;  // second bytes of markers
+constexpr int kRestart = 0xD0;
+constexpr int kSymbols = 56 / HuffmanTable::kLookup;  // that a full reader has for certain
+constexpr int kMostUnitBlocks = 10;                   // of a unit, by the standard
 
 // Place of each value of a block in the order of the file; those beyond the block's end go to one that means
 // nothing.
@@ -63,14 +75,54 @@ void fill_block(std::int16_t value, std::uint16_t step, std::uint8_t* out, std::
     for (int y = 0; y < kBlockSide; ++y) std::memset(out + y * stride, light, kBlockSide);
 }
 
-bool ends_with_end_of_image(const std::uint8_t* begin, const std::uint8_t* end) {
-    while (end - begin >= 2) {
-        const void* found = memrchr(begin + 1, 0xD9, static_cast<std::size_t>(end - begin - 1));
-        if (found == nullptr) return false;
-        end = static_cast<const std::uint8_t*>(found);
-        if (end[-1] == 0xFF) return true;
+bool has_end_of_image(Encoded rest) {
+    static constexpr std::uint8_t kMarker[2] = {0xFF, kEndOfImage};
+    return memmem(rest.data, rest.size, kMarker, sizeof kMarker) != nullptr;
+}
+
+// The values of a block but the first, which is a difference to that of the block before.
+struct BlockReading {
+    BitReader reader;
+    const HuffmanTable& table;
+    std::int16_t* block;  // zeros
+    int place;            // of the next value; at the end one past that of the last symbol
+
+    // Reads a symbol, for which a bit reader that was filled kSymbols ago has enough unless the table does
+    // not reach it. False where the reader has to be filled and where the block ends.
+    PERFMODEL_BASELINE inline __attribute__((always_inline)) bool next() {
+        HuffmanStep step = table.look_up(reader);
+        const bool short_one = step.bits != 0;
+        if (__builtin_expect(!short_one, 0)) {
+            reader.refill();
+            step = table.complete(step, reader);
+        }
+        reader.skip(step.bits);
+        place += step.run;
+        block[kPlaces.at[place]] = step.value;
+        return ++place < kBlockValues && short_one;
     }
-    return false;
+};
+
+// Reads a block into `block`, which holds zeros. Returns one past the place of the last symbol.
+PERFMODEL_BASELINE int read_block(BitReader& shared, const HuffmanTable& dc, const HuffmanTable& ac,
+                                  std::int16_t* block) {
+    BlockReading reading{shared, ac, block, 0};  // a copy: it stays in registers
+    BitReader& reader = reading.reader;
+    reader.refill();
+    HuffmanStep step = dc.look_up(reader);
+    if (step.bits == 0) step = dc.complete(step, reader);
+    reader.skip(step.bits);
+    block[0] = step.value;
+    reading.place = 1 + step.run;
+    while (reading.place < kBlockValues) {
+        reader.refill();
+        // Written out: so each has branches of its own, which are foretold better.
+        static_assert(kSymbols == 5, "as many as follow");
+        static_cast<void>(reading.next() && reading.next() && reading.next() && reading.next() &&
+                          reading.next());
+    }
+    shared = reader;
+    return reading.place;
 }
 
 }  // namespace
@@ -147,73 +199,59 @@ void BaselineDecoder::lay_out(const jpeg_decompress_struct& info, const Resample
 BaselineDecoder::Result BaselineDecoder::decode(const jpeg_decompress_struct& info,
                                                 const DecodeContext& context) {
     if (!prepare(info, context.resampler)) return Result::left;
-    const std::uint8_t* begin = info.src->next_input_byte;
-    const std::uint8_t* end = begin + info.src->bytes_in_buffer;
-    BitReader reader(begin, info.src->bytes_in_buffer);
+    data_.begin({info.src->next_input_byte, info.src->bytes_in_buffer});
+    reader_ = data_.next(marker_);
     for (int row = 0; row < needed_rows_; ++row) {
         if (context.cancelled.load(std::memory_order_relaxed)) return Result::cancelled;
-        const bool fine = decode_row(reader, row);
+        const bool fine = decode_row(row);
         context.clock.mark(Stage::decode);
         if (!fine) return Result::left;
         push(row, context.resampler);
         if (row % slots_ == slots_ - 1 || row == needed_rows_ - 1) context.resampler.flush();
         context.clock.mark(Stage::resample);
     }
-    return ends_with_end_of_image(reader.position(), end) ? Result::done : Result::left;
+    return marker_ == kEndOfImage || has_end_of_image(data_.rest()) ? Result::done : Result::left;
 }
 
-bool BaselineDecoder::decode_row(BitReader& reader, int row) {
+bool BaselineDecoder::decode_row(int row) {
     for (int unit = 0; unit < units_; ++unit) {
         if (restart_interval_ > 0) {
-            if (until_restart_ == 0 && !restart(reader)) return false;
+            if (until_restart_ == 0 && !restart()) return false;
             --until_restart_;
         }
-        if (!decode_unit(reader, unit, row)) return false;
+        if (!decode_unit(unit, row)) return false;
     }
     queue_.flush();
-    return !reader.overran();
+    return reader_.left() >= 0;
 }
 
-bool BaselineDecoder::restart(BitReader& reader) {
-    if (!reader.restart(next_restart_)) return false;
+// Goes behind the restart marker, which has to come next, after less than a byte of padding.
+bool BaselineDecoder::restart() {
+    if (reader_.left() < 0 || reader_.left() >= 8 || marker_ != kRestart + next_restart_) return false;
+    reader_ = data_.next(marker_);
     next_restart_ = (next_restart_ + 1) % 8;
     until_restart_ = restart_interval_;
     for (Component& component : components_) component.last_dc = 0;
     return true;
 }
 
-bool BaselineDecoder::decode_unit(BitReader& reader, int unit, int row) {
+bool BaselineDecoder::decode_unit(int unit, int row) {
     for (int c = 0; c < count_; ++c) {
         Component& component = components_[c];
         for (int y = 0; y < component.high; ++y)
             for (int x = 0; x < component.wide; ++x)
-                if (!decode_block(reader, component, unit * component.wide + x, row * component.high + y))
+                if (!decode_block(component, unit * component.wide + x, row * component.high + y))
                     return false;
     }
     return true;
 }
 
-bool BaselineDecoder::decode_block(BitReader& reader, Component& component, int column, int row) {
+bool BaselineDecoder::decode_block(Component& component, int column, int row) {
     std::int16_t* block = queue_.next();
-    reader.refill();
-    const HuffmanStep first = component.dc->next(reader);
-    if (first.run != 0) return false;
-    component.last_dc += static_cast<std::uint32_t>(first.value);
+    const int place = read_block(reader_, *component.dc, *component.ac, block);
+    if ((place != kBlockValues && place < kEnded) || reader_.left() < 0) return false;
+    component.last_dc += static_cast<std::uint32_t>(block[0]);
     block[0] = static_cast<std::int16_t>(component.last_dc);
-    int place = 1;
-    while (true) {
-        reader.refill();
-        // As many symbols as the table can find without a look at what is left.
-        for (int turn = 0; turn < 2; ++turn) {
-            const HuffmanStep step = component.ac->next(reader);
-            place += step.run;
-            block[kPlaces.at[place]] = step.value;
-            if (++place >= kBlockValues) goto ended;
-            if (reader.available() < 32) break;
-        }
-    }
-ended:
-    if (place != kBlockValues && place < kEnded) return false;
     const bool flat = place == kEnded;
     if (!component.needed.has(column, row)) {
         queue_.drop(flat);

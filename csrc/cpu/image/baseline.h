@@ -7,6 +7,7 @@
 #include "cpu/image/block_queue.h"
 #include "cpu/image/huffman.h"
 #include "cpu/image/jpeg_state.h"
+#include "cpu/image/scan_data.h"
 
 namespace perfmodel::cpu::image {
 
@@ -23,6 +24,7 @@ class BaselineDecoder {
     // Gives memory back beyond `most` bytes.
     void trim(std::size_t most) {
         if (rows_.bytes() > most) rows_.release();
+        data_.trim(most);
     }
 
   private:
@@ -51,13 +53,16 @@ class BaselineDecoder {
     bool prepare_component(const jpeg_decompress_struct& info, const jpeg_component_info& from,
                            Component& component);
     void lay_out(const jpeg_decompress_struct& info, const Resampler& resampler);
-    bool decode_row(BitReader& reader, int row);
-    bool decode_unit(BitReader& reader, int unit, int row);
-    bool decode_block(BitReader& reader, Component& component, int column, int row);
-    bool restart(BitReader& reader);
+    bool decode_row(int row);
+    bool decode_unit(int unit, int row);
+    bool decode_block(Component& component, int column, int row);
+    bool restart();
     void push(int row, Resampler& resampler) const;
 
     BlockQueue queue_;
+    ScanData data_;
+    BitReader reader_;
+    int marker_ = 0;                         // behind what reader_ reads
     HuffmanTable tables_[2][NUM_HUFF_TBLS];  // of DC and AC values
     Component components_[kMostPlanes];
     int count_ = 0;

@@ -5,17 +5,6 @@
 
 namespace perfmodel::cpu::image {
 
-namespace {
-
-// A number of `size` bits as JPEG means it: the lower half is negative.
-std::int16_t extend(std::uint32_t number, int size) {
-    if (size == 0) return 0;
-    const bool negative = number < (1U << (size - 1));
-    return static_cast<std::int16_t>(static_cast<std::int32_t>(number) - (negative ? (1 << size) - 1 : 0));
-}
-
-}  // namespace
-
 int HuffmanTable::size_of(unsigned symbol) const {
     return static_cast<int>(runs_ ? symbol & 15U : symbol);
 }
@@ -52,7 +41,14 @@ bool HuffmanTable::build(const std::uint8_t* counts, const std::uint8_t* symbols
             const int size = size_of(symbol);
             if (size > 15) return false;
             const int spare = kLookup - length - size;
-            if (spare < 0) continue;
+            if (length > kLookup) continue;
+            if (spare < 0) {  // the code is known, and how long its number is
+                HuffmanStep known = make_step(symbol, runs, length, 0);
+                known.value = static_cast<std::int16_t>(16 * length + size);
+                known.bits = 0;
+                std::fill_n(steps_ + (code << (kLookup - length)), 1U << (kLookup - length), known);
+                continue;
+            }
             for (std::uint32_t number = 0; number < (1U << size); ++number)
                 std::fill_n(steps_ + (((code << size) + number) << spare), 1U << spare,
                             make_step(symbol, runs, length, number));
@@ -63,14 +59,14 @@ bool HuffmanTable::build(const std::uint8_t* counts, const std::uint8_t* symbols
     return true;
 }
 
-HuffmanStep HuffmanTable::search(const BitReader& reader) const {
-    const std::uint32_t bits = reader.peek(16);
+HuffmanStep HuffmanTable::search(std::uint64_t bits) const {
+    const auto start = static_cast<std::uint32_t>(bits >> 48);
     for (int length = 1; length <= 16; ++length) {
-        if (bits >= end_[length]) continue;
-        const auto code = static_cast<std::int32_t>(bits >> (16 - length));
+        if (start >= end_[length]) continue;
+        const auto code = static_cast<std::int32_t>(start >> (16 - length));
         const unsigned symbol = symbols_[(code + offset_[length]) & 255];
         const int size = size_of(symbol);
-        const std::uint32_t number = size == 0 ? 0 : reader.peek(length + size) & ((1U << size) - 1U);
+        const auto number = static_cast<std::uint32_t>(bits >> (64 - length - size)) & ((1U << size) - 1U);
         return make_step(symbol, runs_, length, number);
     }
     return {0, kNoCode, 16};

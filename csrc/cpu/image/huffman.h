@@ -18,25 +18,37 @@ struct HuffmanStep {
     std::uint8_t bits;  // code and number together; 0 where they are longer than the table looks
 };
 
+// A number of `size` bits as JPEG means it: the lower half is negative.
+inline std::int16_t extend(std::uint32_t number, int size) {
+    if (size == 0) return 0;
+    const bool negative = number < (1U << (size - 1));
+    return static_cast<std::int16_t>(static_cast<std::int32_t>(number) - (negative ? (1 << size) - 1 : 0));
+}
+
 class HuffmanTable {
   public:
-    static constexpr int kLookup = 10;
+    static constexpr int kLookup = 11;
 
     // Takes a table as a file has it: how many codes of each length from 1 to 16 there are, and the symbols
     // in order. `runs` for AC tables, whose symbols hold a run and a size; DC symbols are sizes. False where
     // codes do not fit.
     bool build(const std::uint8_t* counts, const std::uint8_t* symbols, bool runs);
 
-    // The next symbol, which the reader goes behind; 31 bits have to be there.
-    HuffmanStep next(BitReader& reader) const {
-        HuffmanStep step = steps_[reader.peek(kLookup)];
-        if (__builtin_expect(step.bits == 0, 0)) step = search(reader);
-        reader.skip(step.bits);
-        return step;
+    // The symbol that comes next where it and its number are within the table's reach; else no bits, and what
+    // is known.
+    HuffmanStep look_up(const BitReader& reader) const { return steps_[reader.peek(kLookup)]; }
+
+    // Completes what look_up() gave without bits; 31 bits have to be there.
+    HuffmanStep complete(HuffmanStep known, const BitReader& reader) const {
+        if (known.value == 0) return search(reader.bits());
+        const int length = known.value >> 4;
+        const int size = known.value & 15;
+        const std::uint32_t number = reader.peek(length + size) & ((1U << size) - 1U);
+        return {extend(number, size), known.run, static_cast<std::uint8_t>(length + size)};
     }
 
   private:
-    HuffmanStep search(const BitReader& reader) const;
+    HuffmanStep search(std::uint64_t bits) const;
     static HuffmanStep make_step(unsigned symbol, bool runs, int length, std::uint32_t number);
     int size_of(unsigned symbol) const;
 

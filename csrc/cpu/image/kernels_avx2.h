@@ -25,6 +25,13 @@ void write_bfloat(const std::uint8_t* in, int count, const float* scale, const f
                   std::uint16_t* out);
 void inverse_cosine(const std::int16_t* const* blocks, const std::uint16_t* const* steps,
                     std::uint8_t* const* out, const std::ptrdiff_t* strides);
+
+// inverse_cosine, or null where the processor lacks the shifts that go with it in the JPEG decoder.
+inline auto* cosine() {
+    const bool shifts = __builtin_cpu_supports("bmi") != 0 && __builtin_cpu_supports("bmi2") != 0;
+    return shifts ? inverse_cosine : nullptr;
+}
+
 void unfilter(std::uint8_t* rows, int count, std::size_t bytes, int step, const std::uint8_t* above);
 
 }  // namespace perfmodel::cpu::image::avx2

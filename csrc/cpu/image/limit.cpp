@@ -19,8 +19,8 @@ double thread_seconds() {
 }
 
 // Decodes with memory that is there from image to image.
-Outcome decode_only(Encoded encoded) {
-    ImageHeader header;
+Outcome decode_only([[maybe_unused]] Encoded encoded) {
+    [[maybe_unused]] ImageHeader header;
 #if defined(PERFMODEL_JPEG)
     if (is_jpeg(encoded)) {
         thread_local JpegDecoder decoder(image_kernels());
@@ -37,7 +37,6 @@ Outcome decode_only(Encoded encoded) {
         return outcome.ok() ? decoder.unfilter() : outcome;
     }
 #endif
-    static_cast<void>(header);
     return failure(Status::unknown, "is not an image of a format that this build reads");
 }
 

@@ -188,7 +188,7 @@ const Kernels* avx2_image_kernels() {
     static const Kernels kernels = {
         "avx2",           avx2::gather,       avx2::horizontal_any, avx2::vertical_fine, avx2::vertical_byte,
         avx2::colour,     avx2::split3,       avx2::split4,         avx2::join3,         avx2::write_float,
-        avx2::write_half, avx2::write_bfloat, avx2::inverse_cosine, avx2::unfilter,
+        avx2::write_half, avx2::write_bfloat, avx2::cosine(),       avx2::unfilter,
     };
     return &kernels;
 }

@@ -136,9 +136,9 @@ const Kernels* avx512_image_kernels() {
                                   __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
     if (!supported) return avx2_image_kernels();
     static const Kernels kernels = {
-        "avx512",         avx2::gather,       horizontal_any,       vertical_fine,  vertical_byte,
-        avx2::colour,     avx2::split3,       avx2::split4,         avx2::join3,    avx2::write_float,
-        avx2::write_half, avx2::write_bfloat, avx2::inverse_cosine, avx2::unfilter,
+        "avx512",         avx2::gather,       horizontal_any, vertical_fine,  vertical_byte,
+        avx2::colour,     avx2::split3,       avx2::split4,   avx2::join3,    avx2::write_float,
+        avx2::write_half, avx2::write_bfloat, avx2::cosine(), avx2::unfilter,
     };
     return &kernels;
 }

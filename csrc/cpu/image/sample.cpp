@@ -33,14 +33,13 @@ Outcome check_pixels(const ImageHeader& header, std::uint64_t most) {
                    header.width, static_cast<unsigned long long>(most));
 }
 
-Outcome read_header(Encoded encoded, ImageHeader& header) {
+Outcome read_header([[maybe_unused]] Encoded encoded, [[maybe_unused]] ImageHeader& header) {
 #if defined(PERFMODEL_JPEG)
     if (is_jpeg(encoded)) return read_jpeg_header(encoded, header);
 #endif
 #if defined(PERFMODEL_PNG)
     if (is_png(encoded)) return read_png_header(encoded, header);
 #endif
-    static_cast<void>(header);
     return unknown_format();
 }
 
@@ -77,6 +76,7 @@ struct SampleLoader::Memory {
     Outcome decode(const SamplePlan& plan, const Target& target, const std::atomic<bool>& cancelled,
                    StageClock& clock);
     Outcome open(Encoded encoded, bool orient);
+    void match_channels(int channels, bool apart);
     Planes make_planes(Buffer<std::uint8_t>& buffer, int count, int width, int height);
     void trim();
 
@@ -104,7 +104,7 @@ Outcome SampleLoader::Memory::read(const Source& source, Encoded& encoded) {
     return failure(Status::too_large, "the file has more than %zu bytes", kMostFileBytes);
 }
 
-Outcome SampleLoader::Memory::open(Encoded encoded, bool orient) {
+Outcome SampleLoader::Memory::open([[maybe_unused]] Encoded encoded, [[maybe_unused]] bool orient) {
     orientation = 1;
     is_jpeg = false;
 #if defined(PERFMODEL_JPEG)
@@ -121,7 +121,6 @@ Outcome SampleLoader::Memory::open(Encoded encoded, bool orient) {
         return outcome;
     }
 #endif
-    static_cast<void>(orient);
     return unknown_format();
 }
 
@@ -147,7 +146,7 @@ Outcome SampleLoader::Memory::decode(const SamplePlan& plan, const Target& targe
     for (PlaneSampling& plane : sampling) plane = {{header.width, 1, false}, {header.height, 1, false}};
     Colours colours = Colours::bytes;
     int count = 0;
-    const bool grey = target.channels == 1;
+    [[maybe_unused]] const bool grey = target.channels == 1;
 #if defined(PERFMODEL_JPEG)
     if (is_jpeg) count = jpeg.planes(sampling, colours);
 #endif
@@ -156,7 +155,7 @@ Outcome SampleLoader::Memory::decode(const SamplePlan& plan, const Target& targe
 #endif
     resampler.begin(geometry, sampling, count, colours);
     planes = make_planes(kept, count, geometry.x.count, geometry.y.count);
-    const DecodeContext context{resampler, clock, cancelled};
+    [[maybe_unused]] const DecodeContext context{resampler, clock, cancelled};
     clock.mark(Stage::resample);
 #if defined(PERFMODEL_JPEG)
     if (is_jpeg) outcome = jpeg.decode(context);
@@ -174,8 +173,24 @@ Outcome SampleLoader::Memory::decode(const SamplePlan& plan, const Target& targe
         planes = across;
     }
     clock.mark(Stage::resample);
-    static_cast<void>(grey);
     return {};
+}
+
+// Makes as many planes as the output has channels; each with memory of its own where `apart`.
+void SampleLoader::Memory::match_channels(int channels, bool apart) {
+    if (channels == planes.count) return;
+    planes.count = channels;
+    if (channels == 1) {
+        for (int y = 0; y < planes.height; ++y)
+            for (int x = 0; x < planes.width; ++x)
+                planes.row(0, y)[x] = luma(planes.row(0, y)[x], planes.row(1, y)[x], planes.row(2, y)[x]);
+        return;
+    }
+    const std::size_t bytes = planes.stride * static_cast<std::size_t>(planes.height);
+    for (int p = 1; p < channels; ++p) {
+        planes.plane[p] = planes.plane[0] + (apart ? bytes * static_cast<std::size_t>(p) : 0);
+        if (apart) std::copy_n(planes.plane[0], bytes, planes.plane[p]);
+    }
 }
 
 Outcome SampleLoader::Memory::process(Encoded encoded, const SamplePlan& plan, const Target& target,
@@ -191,22 +206,7 @@ Outcome SampleLoader::Memory::process(Encoded encoded, const SamplePlan& plan, c
     }
     {
         const StageRange range(Stage::colour);
-        if (target.channels == 1 && planes.count == 3) {
-            for (int y = 0; y < planes.height; ++y)
-                for (int x = 0; x < planes.width; ++x)
-                    planes.row(0, y)[x] = luma(planes.row(0, y)[x], planes.row(1, y)[x], planes.row(2, y)[x]);
-            planes.count = 1;
-        } else if (target.channels == 3 && planes.count == 1) {
-            planes.plane[1] = planes.plane[2] = planes.plane[0];
-            if (jitters(plan)) {  // in place, so that every plane needs its own memory
-                const std::size_t bytes = planes.stride * static_cast<std::size_t>(planes.height);
-                for (int p = 1; p < 3; ++p) {
-                    planes.plane[p] = planes.plane[0] + bytes * static_cast<std::size_t>(p);
-                    std::copy_n(planes.plane[0], bytes, planes.plane[p]);
-                }
-            }
-            planes.count = 3;
-        }
+        match_channels(target.channels, jitters(plan));
         apply_jitter(plan, planes);
         clock.mark(Stage::colour);
     }
