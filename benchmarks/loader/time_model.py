@@ -356,30 +356,35 @@ def compare(
             for case in run_child(ask):
                 key = (ask["condition"]["name"], ask["pipeline"], ask["workers"], case["folder"])
                 taken.setdefault(key, []).append(case["images_s"])
-    known = {condition.name: condition for condition in CONDITIONS}
     names = {str(folder): name for name, folder in folders.items()}
-    rows = []
-    for (condition, pipeline, workers, folder), rates in taken.items():
-        loader = predicted_model(profile, known[condition], Path(folder), pipeline)
-        measured = statistics.median(rates)
-        found = simulate(loader, batch=BATCH, workers=workers, consumer_s=0.0)
-        images = loader.spec[1]
-        scale = loader.cost_s * 1e3
-        others = {
-            name: found.samples_s * scale / (a * (images.kb if name == "bytes" else images.mpx) + b)
-            for name, (a, b) in simple[pipeline].items()
-        }
-        rows.append(
-            {
-                "condition": condition, "set": names[folder], "pipeline": pipeline, "workers": workers,
-                "measured": round(measured, 1), "predicted": round(found.samples_s, 1),
-                "error": round(found.samples_s / measured - 1, 4), "bound": loader.bound(max(workers, 1)),
-                "rounds": [round(rate, 1) for rate in rates],
-                "baselines": {name: round(value / measured - 1, 4) for name, value in others.items()},
-            }
-        )  # fmt: skip
-        print(json.dumps(rows[-1]), file=sys.stderr)
-    return rows
+    measured = [
+        {"condition": condition, "set": names[folder], "pipeline": pipeline, "workers": workers, "rounds": rates}
+        for (condition, pipeline, workers, folder), rates in taken.items()
+    ]
+    return [predict_row(profile, folders, simple, row) for row in measured]
+
+
+def predict_row(
+    profile: HostProfile, folders: dict[str, Path], simple: dict[str, Any], row: dict[str, Any]
+) -> dict[str, Any]:
+    """Put the prediction, and those of the baselines, beside what was measured."""
+    condition = {one.name: one for one in CONDITIONS}[row["condition"]]
+    loader = predicted_model(profile, condition, folders[row["set"]], row["pipeline"])
+    measured = statistics.median(row["rounds"])
+    predicted = simulate(loader, batch=BATCH, workers=row["workers"], consumer_s=0.0).samples_s
+    images = loader.spec[1]
+    others = {
+        name: predicted * loader.cost_s * 1e3 / (a * (images.kb if name == "bytes" else images.mpx) + b)
+        for name, (a, b) in simple[row["pipeline"]].items()
+    }
+    result = {
+        **{name: row[name] for name in ("condition", "set", "pipeline", "workers")},
+        "measured": round(measured, 1), "predicted": round(predicted, 1), "error": round(predicted / measured - 1, 4),
+        "bound": loader.bound(max(row["workers"], 1)), "rounds": [round(rate, 1) for rate in row["rounds"]],
+        "baselines": {name: round(value / measured - 1, 4) for name, value in others.items()},
+    }  # fmt: skip
+    print(json.dumps(result), file=sys.stderr)
+    return result
 
 
 def sweep(profile: HostProfile, folders: dict[str, Path], rounds: int) -> list[dict[str, Any]]:
@@ -434,21 +439,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Calibrate, measure, compare, store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--profile", type=Path, help="use this profile rather than calibrating")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.child:
-        json.dump(measure(json.load(sys.stdin)), sys.stdout)
-        return 0
+def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Calibrate, measure and predict everything."""
     load, ticks = os.getloadavg()[0], busy_ticks()
     with confined(CONDITIONS[0]):
         profile = HostProfile.load(options.profile) if options.profile else calibrate()
-    with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "cold").mkdir()
         (root / "own").mkdir()
@@ -457,11 +453,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
             simple = baselines(root / "own")
         rows = compare(profile, folders, simple, options.rounds)
         swept = sweep(profile, folders, max(1, options.rounds - 1))
-    document = {
+    return {
         "schema_version": 1, "date": datetime.now(UTC).strftime("%Y-%m-%d"), "profile": profile.to_dict(),
         "load_average_before": round(load, 1), "machine_busy": used_share(ticks, busy_ticks()),
-        "measured_first": os.geteuid() == 0, "summary": summary(rows), "rows": rows, "sweep": swept,
+        "measured_first": os.geteuid() == 0, "baselines_ms": simple, "rows": rows, "sweep": swept,
     }  # fmt: skip
+
+
+def predict_again(results: Path) -> dict[str, Any]:
+    """Return stored measurements with the predictions of the model as it is now, from the stored calibration."""
+    document: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "profile.json"
+        path.write_text(json.dumps(document["profile"]), encoding="utf-8")
+        profile, folders = HostProfile.load(path), make_sets(Path(folder))
+        simple = document.get("baselines_ms", {"pil": {}, "native": {}})
+        document["rows"] = [
+            row | {name: value for name, value in predict_row(profile, folders, simple, row).items() if value}
+            for row in document["rows"]
+        ]
+    return document
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Calibrate, measure, compare, store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", type=Path, help="use this profile rather than calibrating")
+    parser.add_argument("--predict-again", type=Path, metavar="RESULTS", help="measure nothing: new predictions only")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.child:
+        json.dump(measure(json.load(sys.stdin)), sys.stdout)
+        return 0
+    document = predict_again(options.predict_again) if options.predict_again else measure_all(options)
+    document["summary"] = summary(document["rows"])
     print(json.dumps(document["summary"], indent=1))
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
