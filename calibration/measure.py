@@ -18,7 +18,7 @@ from perfmodel.errors import CudaUnavailableError, DependencyError, FailureError
 
 from . import cases, design, machine, timing
 from .cases import Case
-from .operators import Bench, prepare, set_tf32
+from .operators import Bench, prepare
 from .rows import Row, operator_row
 from .timing import Effort, EventTimer, Timer, Timing, WallTimer
 
@@ -134,7 +134,9 @@ def _measure(session: Session, part: str, wanted: Iterable[Case], *, deadline: f
         if time.monotonic() >= deadline:
             return False
         session.emit(_time_case(session, part, case))
-    set_tf32(session.torch, False)
+    from perfmodel.workloads.training.precision import set_tf32
+
+    set_tf32(False)
     return True
 
 

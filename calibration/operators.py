@@ -84,7 +84,9 @@ def prepare(bench: Bench, case: Case) -> tuple[Call, int]:
     make = _MAKERS.get(case.op)
     if make is None:
         raise UnsupportedCaseError(f"no operation '{case.op}'")
-    set_tf32(bench.torch, case.precision == "tf32")
+    from perfmodel.workloads.training.precision import set_tf32
+
+    set_tf32(case.precision == "tf32")
     count = bench.copies(case)
     calls = [make(bench, case) for _ in range(count)]
 
@@ -92,18 +94,6 @@ def prepare(bench: Bench, case: Case) -> tuple[Call, int]:
         return calls[index]()
 
     return call, count
-
-
-def set_tf32(torch: Any, allowed: bool) -> None:
-    """Let products and convolutions of fp32 use TF32 or not, by whichever switch this torch has."""
-    if hasattr(torch.backends.cudnn, "conv"):
-        value = "tf32" if allowed else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = value
-        torch.backends.cudnn.conv.fp32_precision = value
-        torch.backends.cudnn.rnn.fp32_precision = value
-    else:
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _linear(bench: Bench, case: Case) -> Callable[[], object]:

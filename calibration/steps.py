@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .measure import import_torch
-from .operators import set_tf32
 
 PHASES = ("h2d", "forward", "loss", "backward", "optimizer")
 PRECISIONS = ("fp32", "tf32", "amp", "amp_fp16", "amp_bf16")
@@ -269,7 +268,9 @@ class Casting:
     def __init__(self, torch: Any, *, device: str, precision: str) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"no precision '{precision}' for a step; known: {', '.join(PRECISIONS)}")
-        set_tf32(torch, precision == "tf32")
+        from perfmodel.workloads.training.precision import set_tf32
+
+        set_tf32(precision == "tf32")
         half = precision in ("amp", "amp_fp16") and device == "cuda"
         self._dtype = torch.float16 if half or precision == "amp_fp16" else torch.bfloat16
         self._enabled = precision.startswith("amp")

@@ -54,13 +54,6 @@ def test_cases_of_other_devices_say_so() -> None:
         operators.prepare(BENCH, cases.product("linear", "fwd", "int8", m=16, n=16, k=16))
 
 
-def test_tf32_switch() -> None:
-    operators.set_tf32(torch, True)
-    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
-    operators.set_tf32(torch, False)
-    assert torch.backends.cuda.matmul.fp32_precision == "ieee"
-
-
 def test_summary_of_times() -> None:
     result = timing.summary([4.0, 1.0, 2.0, 3.0, 100.0], calls=10, method="wall")
     assert (result.time_s, result.time_min_s, result.repeats) == (3.0, 1.0, 50)

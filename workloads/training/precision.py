@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -38,8 +39,7 @@ class Casting:
         self._enabled = self.name.startswith("amp")
         self.scaler: Any = torch.amp.GradScaler(device.type, enabled=self._half)
         if device.type == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-            torch.backends.cudnn.allow_tf32 = precision == "tf32"
+            set_tf32(precision == "tf32")
 
     def context(self) -> AbstractContextManager[Any]:
         """Context of forward pass and loss."""
@@ -58,3 +58,15 @@ class Casting:
     def update(self) -> None:
         """Adapt the scale; once a step, after all optimizers."""
         self.scaler.update()
+
+
+def set_tf32(allowed: bool) -> None:
+    """Let products and convolutions of fp32 use TF32 or not.
+
+    By torch's older switch: it sets the newer ones (``fp32_precision``) along, while whoever sets those alone leaves
+    torch unable to answer what the older one is, which exporting a network asks.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # some versions advise the newer switch
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
