@@ -32,7 +32,7 @@ UNMEASURED_SD = 0.5
 #: Share of the operators' residual variance that operators of a step have in common, so that it does not average out.
 _COMMON = 0.25
 #: Standard deviation of log step time that no profile explains: repeats, other use of the machine.
-_REPEAT_SD = 0.05
+_REPEAT_SD = 0.08
 #: The same for each share of the machine that others used while it was measured: they take cache and bandwidth.
 _SHARED_SD = 0.12
 

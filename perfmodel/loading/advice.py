@@ -204,11 +204,7 @@ def _alternatives(loader: LoaderModel, workers: int) -> dict[str, tuple[LoaderMo
     short = min(images.width, images.height)
     if images.kind != "raw" and short > _SMALLER_PX and max(images.out_width, images.out_height) <= _SMALLER_PX:
         result[f"files resized to {_SMALLER_PX} pixels"] = (replace(loader, images=_smaller(images)), workers)
-    without = {kind: replace(cost, out_mpx=0.0) for kind, cost in pipeline.costs.items()}
-    result["cropping and normalising on the GPU"] = (
-        replace(loader, pipeline=replace(pipeline, costs=without)),
-        workers,
-    )
+    result["cropping and normalising on the GPU"] = (loader.transformed_on_gpu(), workers)
     return result
 
 

@@ -11,12 +11,16 @@ import numpy.typing as npt
 
 from perfmodel.errors import ImageError, InputError
 from perfmodel.loading.buffers import STORAGE, Group, allocate, groups, image_shape
+from perfmodel.loading.device_pool import DeviceImages, DevicePool
 from perfmodel.loading.plan import make_plan
 from perfmodel.loading.pools import Item, Pool
 from perfmodel.loading.sources import Index, Source
 from perfmodel.loading.transforms import FILTERS, Transform
 
 _NOTHING: Item = (b"", 0, 0)
+
+Images = npt.NDArray[Any] | DeviceImages
+"""Images of a batch, in host memory or on a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Batch:
         In its epoch.
     index : array (n,)
         Samples.
-    images : dict of str to array
+    images : dict of str to array or DeviceImages
         For each role, (n, C, H, W) or (n, H, W, C).
     faults : dict of str to str
         Files that failed, and why; their samples are not in the batch.
@@ -37,7 +41,7 @@ class Batch:
 
     number: int
     index: Index
-    images: dict[str, npt.NDArray[Any]]
+    images: dict[str, Images]
     faults: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,25 +68,22 @@ class Assembler:
         self.groups = groups(transform, source.roles, paired=source.paired)
         self._plan_dtype, self._seed, self._max_pixels = plan_dtype, seed, max_pixels
 
-    def memory(self, samples: int, *, pinned: bool) -> list[npt.NDArray[Any]]:
-        """Return buffers for so many samples: an array a group."""
-        return [
-            allocate(
-                (samples * len(group.roles), *image_shape(self.transform, group.common.channels)),
-                self.transform.dtype,
-                pinned=pinned,
-            )
-            for group in self.groups
+    def memory(self, samples: int, *, pinned: bool) -> list[Images]:
+        """Return buffers for so many samples: one a group, on the GPU where the pool has one."""
+        dtype = self.transform.dtype
+        shapes = [
+            (samples * len(group.roles), *image_shape(self.transform, group.common.channels)) for group in self.groups
         ]
+        if isinstance(self.pool, DevicePool):
+            return [DeviceImages(shape, dtype) for shape in shapes]
+        return [allocate(shape, dtype, pinned=pinned) for shape in shapes]
 
-    def fill(
-        self, buffers: Sequence[npt.NDArray[Any]], batches: Sequence[tuple[int, Index]], *, epoch: int
-    ) -> list[Batch]:
+    def fill(self, buffers: Sequence[Images], batches: Sequence[tuple[int, Index]], *, epoch: int) -> list[Batch]:
         """Load some batches.
 
         Parameters
         ----------
-        buffers : sequence of array
+        buffers : sequence of array or DeviceImages
             One a group, with places for all samples.
         batches : sequence of (number, samples)
         epoch : int
@@ -94,7 +95,7 @@ class Assembler:
         """
         index = np.concatenate([samples for _, samples in batches])
         failed: dict[int, dict[str, str]] = {}
-        images: dict[str, npt.NDArray[Any]] = {}
+        images: dict[str, Images] = {}
         for group, buffer in zip(self.groups, buffers, strict=True):
             out = buffer[: len(group.roles) * index.size]
             self._load(group, out, index, epoch, failed)
@@ -102,9 +103,7 @@ class Assembler:
                 images[role] = out[at * index.size : (at + 1) * index.size]
         return self._split(batches, images, failed)
 
-    def _load(
-        self, group: Group, out: npt.NDArray[Any], index: Index, epoch: int, failed: dict[int, dict[str, str]]
-    ) -> None:
+    def _load(self, group: Group, out: Images, index: Index, epoch: int, failed: dict[int, dict[str, str]]) -> None:
         """Load all files of a group; notes those that failed by place and name."""
         located = [self.source.locate(role, index, seed=self._seed, epoch=epoch) for role in group.roles]
         items: list[Item] = []
@@ -146,7 +145,7 @@ class Assembler:
         return self.pool.sizes(items) if None in known else np.array(known, dtype=np.int32)
 
     def call(
-        self, items: Sequence[Item], plan: npt.NDArray[np.void], out: npt.NDArray[Any], group: Group
+        self, items: Sequence[Item], plan: npt.NDArray[np.void], out: Images, group: Group
     ) -> tuple[npt.NDArray[np.int32], list[str]]:
         """Call the pool for images of a group."""
         common = group.common
@@ -156,7 +155,7 @@ class Assembler:
         )  # fmt: skip
 
     def _split(
-        self, batches: Sequence[tuple[int, Index]], images: dict[str, npt.NDArray[Any]],
+        self, batches: Sequence[tuple[int, Index]], images: dict[str, Images],
         failed: dict[int, dict[str, str]],
     ) -> list[Batch]:  # fmt: skip
         """Cut what was loaded into batches, closing the gaps that failed samples left."""
@@ -168,13 +167,19 @@ class Assembler:
             faults = {name: text for place in sorted(bad) for name, text in failed[place + start].items()}
             if bad:
                 keep = np.delete(np.arange(samples.size), bad)
-                for view in views.values():
-                    view[: keep.size] = view[keep]
-                views = {role: view[: keep.size] for role, view in views.items()}
+                views = {role: _kept(view, keep) for role, view in views.items()}
                 samples = samples[keep]
             result.append(Batch(number=number, index=samples, images=views, faults=faults))
             start = end
         return result
+
+
+def _kept(images: Images, places: npt.NDArray[np.intp]) -> Images:
+    """Close the gaps between some images, in place in host memory."""
+    if isinstance(images, DeviceImages):
+        return images.take(places)
+    images[: places.size] = images[places]
+    return images[: places.size]
 
 
 def image_error(faults: dict[str, str]) -> ImageError:

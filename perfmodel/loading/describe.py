@@ -11,7 +11,7 @@ from perfmodel.loading.model import LoaderModel
 if TYPE_CHECKING:
     from perfmodel.loading.loader import Loader
 
-_PIPELINES = {"native": "native", "pillow": "pil"}
+_PIPELINES = {"native": "native", "pillow": "pil", "cuda": "native"}
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "uint8": 1}
 
 
@@ -24,10 +24,11 @@ def describe(loader: Loader, host: str | Host = "default") -> LoaderModel:
     host : str or Host
         Where it shall run.
     """
-    return LoaderModel(
+    model = LoaderModel(
         pipeline=_PIPELINES[loader.backend],
         images=describe_source(loader.source, loader.pipeline),
         host=host,
         prefetch=loader.prefetch,
         out_bytes_per_value=_BYTES[loader.pipeline.dtype],
     )
+    return model.transformed_on_gpu() if loader.backend == "cuda" else model

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfmodel.errors import InputError
-from perfmodel.loading.assemble import Assembler, Batch, image_error, one_image
+from perfmodel.loading.assemble import Assembler, Batch, Images, image_error, one_image
 from perfmodel.loading.buffers import as_tensor, should_pin
 from perfmodel.loading.device import DeviceCopies
+from perfmodel.loading.device_pool import BACKEND as DEVICE_BACKEND
+from perfmodel.loading.device_pool import DeviceImages, DevicePool, check_device
 from perfmodel.loading.iteration import Iteration, Progress, Schedule
 from perfmodel.loading.pillow import MAX_PIXELS, STAGES
-from perfmodel.loading.pools import Item, chosen_backend, make_pool, plan_dtype
+from perfmodel.loading.pools import Item, Pool, chosen_backend, make_pool, plan_dtype
 from perfmodel.loading.sampling import Sampling
 from perfmodel.loading.sources import Source, open_source
 from perfmodel.loading.transforms import Transform, find_transform
@@ -70,7 +72,7 @@ class Loader:
     on_error : str
         ``raise`` an error that names the file, or ``skip`` the sample: its batch is shorter.
     backend : str
-        ``auto``, ``native`` or ``pillow``.
+        ``auto``, ``native``, ``pillow``, or ``cuda``: threads decode and the GPU named by `device` does the rest.
     max_pixels : int
         Larger images count as errors.
 
@@ -107,8 +109,8 @@ class Loader:
             size=len(self.source), batch=batch, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size,
             drop_last=drop_last,
         )  # fmt: skip
-        self.backend, self.workers = chosen_backend(backend), workers or len(os.sched_getaffinity(0))
-        self.prefetch = prefetch
+        self.backend = backend if backend == DEVICE_BACKEND else chosen_backend(backend)
+        self.workers, self.prefetch = workers or len(os.sched_getaffinity(0)), prefetch
         self.skipped: dict[str, str] = {}
         self._given = given | {"source": self.source, "backend": self.backend, "pipeline": self.pipeline}
         self._tensors, self._copy, self._as_tuple = tensors or device is not None, copy, as_tuple
@@ -121,7 +123,11 @@ class Loader:
         _known_to_torch()
 
     def _start(self, max_pixels: int) -> Assembler:
-        pool = make_pool(self.backend, self.workers)
+        pool: Pool
+        if self.backend == DEVICE_BACKEND:
+            pool = DevicePool(check_device(self._device), self.workers, slots=self.prefetch + 1)
+        else:
+            pool = make_pool(self.backend, self.workers)
         self._closer = weakref.finalize(self, pool.close)
         return Assembler(
             self.source, self.pipeline, pool, plan_dtype=plan_dtype(self.backend), seed=self.sampling.seed,
@@ -135,7 +141,7 @@ class Loader:
     def __iter__(self) -> Iteration:
         """Start the next epoch, or the one that `set_epoch` or `load_state_dict` chose."""
         self._check_open()
-        first, stride = _worker_share()
+        first, stride = _worker_share(self.backend)
         self._retire()
         progress = self._progress = Progress(self._epoch, self._begin)
         self._epoch, self._begin = self._epoch + 1, 0
@@ -284,15 +290,19 @@ class Loader:
         self.skipped.update(batch.faults)
         if not batch.index.size:
             return None
-        values: dict[str, Any] = {role: array.copy() if copy else array for role, array in batch.images.items()}
-        if self._tensors:
-            values = {role: as_tensor(array, self.pipeline.dtype) for role, array in values.items()}
+        values = {role: self._images(images, copy=copy) for role, images in batch.images.items()}
         if self.source.labels is not None:
             values["label"] = self._array(self.source.labels[batch.index])
         if not self._as_tuple:
             values["index"] = self._array(batch.index)
         values = copies.send(values) if copies else values
         return tuple(values.values()) if self._as_tuple else values
+
+    def _images(self, images: Images, *, copy: bool) -> Any:
+        if isinstance(images, DeviceImages):
+            return images.tensor()
+        array = images.copy() if copy else images
+        return as_tensor(array, self.pipeline.dtype) if self._tensors else array
 
     def _array(self, values: npt.NDArray[np.int64]) -> Any:
         return as_tensor(values.copy(), "int64") if self._tensors else values
@@ -315,9 +325,14 @@ def _nothing() -> None:
     """Settle nothing."""
 
 
-def _worker_share() -> tuple[int, int]:
+def _worker_share(backend: str) -> tuple[int, int]:
     """First batch and stride of this process: workers of a torch DataLoader take turns."""
     info = _worker_info()
+    if info is not None and backend == DEVICE_BACKEND:
+        raise InputError(
+            "a loader that transforms on a GPU cannot run in workers of a DataLoader",
+            "iterate over the loader itself: its threads and the GPU are what workers would be",
+        )
     return (0, 1) if info is None else (int(info.id), int(info.num_workers))
 
 

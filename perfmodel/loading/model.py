@@ -106,6 +106,11 @@ class LoaderModel:
         """Pipeline, image set and host, looked up."""
         return self._pipeline, self._images, self._host
 
+    def transformed_on_gpu(self) -> LoaderModel:
+        """Return the model of the same pipeline where the host only decodes."""
+        costs = {kind: replace(cost, out_mpx=0.0) for kind, cost in self._pipeline.costs.items()}
+        return replace(self, pipeline=replace(self._pipeline, costs=costs))
+
     @property
     def cost_s(self) -> float:
         """CPU time of one sample on one core of this host, s."""

@@ -34,7 +34,7 @@ class Pool(Protocol):
         self,
         sources: Sequence[Item],
         plan: npt.NDArray[np.void],
-        out: npt.NDArray[Any],
+        out: Any,
         *,
         mean: Sequence[float],
         std: Sequence[float],
@@ -126,4 +126,4 @@ def plan_dtype(backend: str) -> np.dtype[np.void]:
     """Return the record of a plan as a backend lays it out."""
     from perfmodel.loading.plan import PLAN_DTYPE
 
-    return np.dtype(native.cpu().plan_dtype()) if backend == "native" else PLAN_DTYPE
+    return np.dtype(native.cpu().plan_dtype()) if backend != "pillow" else PLAN_DTYPE

@@ -1,0 +1,138 @@
+"""The pool of a loader whose images are transformed on a GPU: `perfmodel._cuda.ImagePreprocessor` behind `Pool`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perfmodel import native
+from perfmodel.errors import InputError
+from perfmodel.loading.buffers import torch_module
+from perfmodel.loading.gpu import open_preprocessor
+from perfmodel.loading.pools import Item, Pool
+
+if TYPE_CHECKING:
+    from perfmodel._cuda import DeviceBatch
+
+BACKEND = "cuda"
+
+Places = range | npt.NDArray[np.intp]
+
+
+class DeviceImages:
+    """Images of a batch on a GPU, or some of them; stands where the arrays of other backends do.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : str
+    batch : DeviceBatch, optional
+        None as long as it is not made.
+    places : range or array of int, optional
+        Which images of the batch; all where not given.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: str, batch: DeviceBatch | None = None, places: Places | None = None
+    ) -> None:
+        self.shape, self.dtype, self.batch = shape, dtype, batch
+        self._places: Places = range(shape[0]) if places is None else places
+
+    def __getitem__(self, part: slice) -> DeviceImages:
+        """Return some of the images, by a slice without a step."""
+        return self._some(self._places[part])
+
+    def take(self, chosen: npt.NDArray[np.intp]) -> DeviceImages:
+        """Return the images at some places of these."""
+        return self._some(np.asarray(self._places)[chosen])
+
+    def tensor(self) -> Any:
+        """Return a torch tensor; the current stream waits for the batch, the process does not.
+
+        On the batch's memory, which no other batch is written to while the tensor is there; a copy after `take`.
+        """
+        torch = torch_module()
+        whole = torch.from_dlpack(self.batch)
+        if isinstance(self._places, range):
+            return whole[self._places.start : self._places.stop]
+        return whole[torch.from_numpy(self._places).to(whole.device)]
+
+    def _some(self, places: Places) -> DeviceImages:
+        return DeviceImages((len(places), *self.shape[1:]), self.dtype, self.batch, places if self.batch else None)
+
+
+class DevicePool:
+    """Threads that read and decode, and a GPU that does the rest.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+    threads, slots : int
+        As for `perfmodel.loading.gpu.open_preprocessor`.
+
+    Raises
+    ------
+    CudaUnavailableError
+        Without a GPU, or where ``perfmodel._cuda`` was not built.
+    """
+
+    def __init__(self, device: str, threads: int, *, slots: int) -> None:
+        self.threads = threads
+        self._preprocessor = open_preprocessor(torch_module().device(device).index or 0, threads=threads, slots=slots)
+        self._host: Pool = native.cpu().ImagePool(threads)
+
+    def load(
+        self,
+        sources: Sequence[Item],
+        plan: npt.NDArray[np.void],
+        out: Any,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        filter: int,
+        layout: str,
+        cut_fill: float,
+        max_pixels: int,
+    ) -> tuple[npt.NDArray[np.int32], list[str]]:
+        """Load and transform images: on the GPU into `DeviceImages`, on the host into an array (single images)."""
+        common: dict[str, Any] = {
+            "mean": mean, "std": std, "filter": filter, "layout": layout, "cut_fill": cut_fill,
+            "max_pixels": max_pixels,
+        }  # fmt: skip
+        if not isinstance(out, DeviceImages):
+            return self._host.load(sources, plan, out, **common)
+        channels, height, width = out.shape[1:] if layout == "nchw" else (out.shape[3], *out.shape[1:3])
+        out.batch, status, messages = self._preprocessor.load(
+            sources, plan, (height, width), channels=channels, dtype=out.dtype, **common
+        )
+        return np.asarray(status, dtype=np.int32), list(messages)
+
+    def sizes(self, sources: Sequence[Item]) -> npt.NDArray[np.int32]:
+        """Return height, width and channels of each image."""
+        return self._host.sizes(sources)
+
+    def stages(self) -> dict[str, int]:
+        """Return what single images took on the host; the GPU's work is in the ranges ``copy`` and ``kernel``."""
+        return self._host.stages()
+
+    def close(self) -> None:
+        """End the threads and give memory back; batches that are there stay."""
+        self._preprocessor.close()
+        self._host.close()
+
+
+def check_device(device: str | None) -> str:
+    """Return the device that a loader with this backend makes its tensors on.
+
+    Raises
+    ------
+    InputError
+        Where none was given.
+    """
+    if device is None:
+        raise InputError("backend 'cuda' makes tensors on a GPU", "give device='cuda' as well")
+    return device
