@@ -1,8 +1,9 @@
-"""Loaders side by side on the three standard sets: this package's, PIL in torch's DataLoader, and the others.
+"""This package's loader, PIL in torch's DataLoader, and others side by side on three standard sets and two more.
 
 The sets come from the seeded generator of `core.py`: JPEG of KITTI's size (1242 x 375, about 145 KB), JPEG of 640 x 480
-(about 110 KB), PNG of KITTI's size (about 870 KB). `make bench-deps` installs the others; those that are missing are
-named. Every option has a process of its own, and rounds take turns:
+(about 110 KB), PNG of KITTI's size (about 870 KB); then KITTI's size at quality 60, and at 95 in 4:4:4.
+`make bench-deps` installs the others; those that are missing are named. Every option has a process of its own, and
+rounds take turns:
 
     python benchmarks/loader/side_by_side.py --output benchmarks/results/loader_side_by_side.json
 """
@@ -29,7 +30,7 @@ from perfmodel.hardware.host import usable_cores
 from perfmodel.loading.bench import bench
 from perfmodel.loading.calibration import busy_ticks, used_share
 
-COUNTS = {"kitti-jpeg": 1000, "640-jpeg": 1000, "kitti-png": 300}
+COUNTS = {"kitti-jpeg": 1000, "640-jpeg": 1000, "kitti-png": 300, "kitti-jpeg-q60": 300, "kitti-jpeg-q95-444": 300}
 _DISTINCT = 100
 """Pictures of each set that differ; the others are copies, as making them takes longer than loading them."""
 
