@@ -13,7 +13,7 @@ from perfmodel.calibration.after_calibration import Calibrated, KernelCalibratio
 from perfmodel.calibration.calibration_report import calibration_lines
 from perfmodel.calibration.cross_validation import Fold, Table
 from perfmodel.calibration.kernel_scores import KernelScore
-from perfmodel.calibration.scoring import cross_conformal, repeat_noise, score_cells
+from perfmodel.calibration.scoring import constant_share, cross_conformal, repeat_noise, score_cells
 from perfmodel.calibration.targets import Reached, calibration_targets, operator_targets, target_lines
 from perfmodel.validation.scores import Score
 
@@ -87,7 +87,7 @@ def write_accuracy(path: Path, results: Results) -> None:
     text = "\n".join(
         [
             *_introduction(results),
-            *target_lines(_reached(results)),
+            *target_lines(_reached(results), **_constants(results)),
             *_summary(results),
             *_intervals(results),
             *calibration_lines(results.calibrated, results.calibrated_kernels, results.conformal),
@@ -104,6 +104,17 @@ def _reached(results: Results) -> list[Reached]:
     families = _fold_targets(results, "family", "step of a left-out network family", median=8.0)
     others = [*calibration_targets(results.calibrated), *operator_targets(results.kernels)]
     return [*cards, *families, *others]
+
+
+def _constants(results: Results) -> dict[str, float]:
+    """Shares of the squared error of left-out cards and families that one constant for each of their kind explains."""
+    plans = [one.plan for one in results.table.questions]
+    network = np.array([f"{one.campaign}|{one.model}|{one.mode}" for one in plans])
+    (cards, _), (families, _) = _fold(results, "gpu"), _fold(results, "family")
+    return {
+        "cards": constant_share(cards, results.table, results.table.cell),
+        "families": constant_share(families, results.table, network),
+    }
 
 
 def _fold_targets(results: Results, name: str, what: str, *, median: float, p90: float | None = None) -> list[Reached]:

@@ -95,6 +95,18 @@ def score_cells(fold: Fold, table: Table, half: Floats, chosen: npt.NDArray[np.b
     return CellScores(cells)
 
 
+def constant_share(fold: Fold, table: Table, label: Strings) -> float:
+    """Share (percent) of the squared log error, every cell weighted alike, that one constant for each label explains.
+
+    Errors count up to a factor e.
+    """
+    measured = np.array([one.time_s for one in table.questions])
+    error, weight = np.clip(np.log(measured / fold.time_s), -1.0, 1.0), cell_weights(table.cell)
+    _, index = np.unique(label, return_inverse=True)
+    mean = np.bincount(index, weight * error) / np.bincount(index, weight)
+    return 100.0 * float(1.0 - np.sum(weight * (error - mean[index]) ** 2) / np.sum(weight * error**2))
+
+
 def repeat_noise(table: Table) -> float:
     """Median spread (percent) of the times of settings measured five times or more: what no model can go below."""
     groups: dict[tuple[object, ...], list[float]] = {}

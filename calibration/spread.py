@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 Strings = npt.NDArray[np.str_]
 
 #: Standard deviation of the prior of a weight's logarithm, and the largest log error that counts in full.
-_LOG_SD, _LARGEST = 1.0, 0.8
+_LOG_SD, _LARGEST = 2.0, 0.8
 
 
 def fit_spread(unknown: Floats, known: Floats, error: Floats, cell: Strings) -> dict[str, float]:

@@ -46,8 +46,8 @@ class KernelCoefficients:
         Arithmetic efficiency of implicit-GEMM convolution relative to a plain product.
     backward_data, backward_weight : float
         The same for the two backward products, relative to the forward one.
-    winograd2, winograd4 : float
-        Efficiency of fused F(2x2) and unfused F(4x4) Winograd products.
+    winograd2, winograd4, winograd_weight : float
+        Efficiency of fused F(2x2) and unfused F(4x4) Winograd products, and of the latter for gradients of weights.
     kernel_s : float
         Seconds that each kernel takes at the least on the device.
     """
@@ -85,6 +85,7 @@ class KernelCoefficients:
     backward_weight: float = 0.8
     winograd2: float = 0.7
     winograd4: float = 0.7
+    winograd_weight: float = 0.7
     kernel_s: float = 3e-6
 
     @classmethod

@@ -142,13 +142,15 @@ def _engine_time(ops: Operators, chosen: Bools, device: Device, precision: str, 
         plain=gemm & (np.asarray(b).reshape(-1, b.shape[-1]).max(axis=0) <= 1),
     )
     time = product_time(direct, **_memory(device, c), c=c)
-    eligible = ops.winograd[chosen] & (step != PASSES.index("wgrad"))
+    eligible = ops.winograd[chosen]
     if eligible.any():
         rows, cols = (getattr(ops, name)[..., chosen][..., eligible] for name in ("rows", "cols"))
         known = cols > 0
-        images = np.where(known, rows, m[..., eligible] / 16.0)
+        weights = step[eligible] == PASSES.index("wgrad")  # there pixels are summed over, not the rows of the product
+        pixels = np.where(weights, k[..., eligible], m[..., eligible])
+        images = np.where(known, rows, pixels / 16.0)
         side = np.where(known, np.sqrt(np.maximum(cols, 1.0)), 4.0)
-        fast = _winograd_time(direct, eligible, images, side, device.along(eligible), c)
+        fast = _winograd_time(direct, eligible, weights, images, side, device.along(eligible), c)
         simt = ~np.broadcast_to(tensor, time.shape)[..., eligible] & device.along(eligible).winograd
         time[..., eligible] = np.where(simt, np.minimum(time[..., eligible], fast), time[..., eligible])
     return time
@@ -164,27 +166,33 @@ def _memory(device: Device, c: KernelCoefficients) -> dict[str, npt.NDArray[Any]
 
 
 def _winograd_time(
-    direct: Products, eligible: Bools, images: Floats, side: Floats, device: Device, c: KernelCoefficients
-) -> Floats:
+    direct: Products, eligible: Bools, weights: Bools, images: Floats, side: Floats, device: Device,
+    c: KernelCoefficients,
+) -> Floats:  # fmt: skip
     """The better of fused F(2x2, 3x3), which does 1/2.25 of the work, and unfused F(4x4, 3x3), which does 1/4.
 
     Output pixels are computed in whole 2 x 2 or 4 x 4 tiles of an image with ``side`` pixels a side; the unfused form
-    writes and reads transformed inputs, outputs and weights.
+    writes and reads transformed inputs, outputs and weights. Gradients of ``weights`` have the unfused form only
+    (cuDNN's ``BWD_FILTER_ALGO_WINOGRAD_NONFUSED``), whose products sum over tiles.
     """
-    m, n, k, itemsize = (pick(array, eligible) for array in (direct.m, direct.n, direct.k / 9.0, direct.itemsize))
+    m, n, k, itemsize = (pick(array, eligible) for array in (direct.m, direct.n, direct.k, direct.itemsize))
+    filters, channels = np.where(weights, m, n), np.where(weights, n, k) / 9.0
     traffic, flops, tensor = (pick(array, eligible) for array in (direct.traffic, direct.flops, direct.tensor))
     none = np.zeros(m.shape[-1], dtype=bool)
     where = _memory(device, c)
     small = Products(
-        b=np.full_like(m, 16.0), m=images * np.ceil(side / 2) ** 2, n=n, k=k, itemsize=itemsize, traffic=traffic,
-        flops=flops * c.winograd2, tensor=tensor, plain=none, least_rows=np.zeros(1),
+        b=np.full_like(m, 16.0), m=images * np.ceil(side / 2) ** 2, n=filters, k=channels, itemsize=itemsize,
+        traffic=traffic, flops=flops * c.winograd2, tensor=tensor, plain=none, least_rows=np.zeros(1),
     )  # fmt: skip
     tiles = images * np.ceil(side / 4) ** 2
-    transformed = 36.0 * (tiles * k + tiles * n + k * n) * itemsize
+    transformed = 36.0 * (tiles * channels + tiles * filters + channels * filters) * itemsize
     large = Products(
-        b=np.full_like(m, 36.0), m=tiles, n=n, k=k, itemsize=itemsize, traffic=transformed,
-        flops=flops * c.winograd4, tensor=tensor, plain=none, least_rows=np.zeros(1),
+        b=np.full_like(m, 36.0), m=np.where(weights, filters, tiles), n=np.where(weights, channels, filters),
+        k=np.where(weights, tiles, channels), itemsize=itemsize, traffic=transformed,
+        flops=flops * np.where(weights, c.winograd_weight, c.winograd4), tensor=tensor, plain=none,
+        least_rows=np.zeros(1),
     )  # fmt: skip
     transforms = (traffic + transformed) / where["bandwidth"]
-    result: Floats = np.minimum(product_time(small, **where, c=c), product_time(large, **where, c=c) + transforms)
+    unfused = product_time(large, **where, c=c) + transforms
+    result: Floats = np.where(weights, unfused, np.minimum(product_time(small, **where, c=c), unfused))
     return result

@@ -13,6 +13,7 @@ from perfmodel.calibration.scoring import (
     LEVELS,
     cell_weights,
     conformal_factors,
+    constant_share,
     cross_conformal,
     repeat_noise,
     score_cells,
@@ -138,3 +139,15 @@ def test_repeat_noise_is_the_spread_of_equal_settings(tables: Callable[[Rows], T
     one = [{**row, "latency_ms": 1.0} for row in step_table[:1] for _ in range(5)]
     assert repeat_noise(tables([*one, *repeats])) == pytest.approx(expected)  # one setting does not decide
     assert np.isnan(repeat_noise(tables(step_table)))
+
+
+def test_share_of_the_error_that_constants_explain(tables: Callable[[Rows], Table], step_table: Rows) -> None:
+    table = tables(step_table)
+    level = {gpu: 0.1 * number for number, gpu in enumerate(np.unique(table.gpu), start=1)}
+    offset = np.array([level[gpu] for gpu in table.gpu])
+    constant = Fold(measured(table) * np.exp(offset), np.ones(len(offset)), {})
+    assert constant_share(constant, table, table.gpu) == pytest.approx(100.0)
+    assert constant_share(constant, table, np.full(len(offset), "all")) < 95.0
+    calm = noisy(table, {})
+    everyone = np.arange(len(offset)).astype(str)
+    assert constant_share(calm, table, table.gpu) < constant_share(calm, table, everyone) == pytest.approx(100.0)
