@@ -33,6 +33,10 @@ _CAUSES = (
     "",
     "- Winograd for gradients of weights (kept): median error of left-out families 11.4 % before, 10.8 % after, of"
     " their fp32 training steps 13.0 and 10.9 %; of V100's gradients of weights in DeepBench 62 and 39 % (mean).",
+    "- Products split 64 ways along K as well (kept; gradients of a first layer's weights sum millions of pixels into"
+    " one tile): left-out cards 11.5 % before, 11.3 % after, sources 18.3 and 18.1 %, P100's gradients of weights 55"
+    " and 39 % (mean).",
+    "- Depthwise shares of bandwidth from 0.3 to 0.8 and of arithmetic from 0.07 to 0.3: families 10.7 to 10.8 %.",
     "- Gradient boosting of what is left, on shares of time by operator group, launches, time a kernel and FLOP a byte,"
     " fitted without the group that is left out: families 11.4 % before, 11.2 % after, cards 11.6 and 11.7 %; ridge"
     " regression on the same 11.2 to 12.2 % and 11.4 to 12.1 %. Not kept: it is within what choosing one gives.",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfmodel.lazy import importer
+
 if TYPE_CHECKING:
     from perfmodel.efficiency.profile import Observation as Observation
     from perfmodel.efficiency.profile import Profile as Profile
@@ -43,37 +45,37 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Comparison": "perfmodel.step.compare",
-    "FailureError": "perfmodel.errors",
-    "Fit": "perfmodel.regression.result",
-    "Gpu": "perfmodel.hardware.gpu",
-    "Graph": "perfmodel.graph",
-    "Host": "perfmodel.hardware.host",
-    "InputError": "perfmodel.errors",
-    "Interval": "perfmodel.step.prediction",
-    "Loader": "perfmodel.loading.loader",
-    "LoaderModel": "perfmodel.loading.model",
-    "Observation": "perfmodel.efficiency.profile",
-    "PerfmodelError": "perfmodel.errors",
-    "Prediction": "perfmodel.step.prediction",
-    "Profile": "perfmodel.efficiency.profile",
-    "Runs": "perfmodel.runs.rows",
-    "Validation": "perfmodel.validation.report",
-    "capture": "perfmodel.graph.capturing",
-    "compare": "perfmodel.step.compare",
-    "explain": "perfmodel.step.explain",
-    "find_gpu": "perfmodel.hardware.gpu",
-    "find_host": "perfmodel.hardware.host",
-    "fit": "perfmodel.regression.fitting",
-    "fit_residual": "perfmodel.validation.grey_box",
-    "gpus": "perfmodel.hardware.gpu",
-    "graph_from_totals": "perfmodel.graph.totals",
-    "load_fit": "perfmodel.regression.result",
-    "load_profile": "perfmodel.efficiency.profile",
-    "models": "perfmodel.graph.catalogue:names",
-    "predict": "perfmodel.step.predict",
-    "read_runs": "perfmodel.runs.rows",
-    "validate": "perfmodel.validation.report",
+    "Comparison": "step.compare",
+    "FailureError": "errors",
+    "Fit": "regression.result",
+    "Gpu": "hardware.gpu",
+    "Graph": "graph",
+    "Host": "hardware.host",
+    "InputError": "errors",
+    "Interval": "step.prediction",
+    "Loader": "loading.loader",
+    "LoaderModel": "loading.model",
+    "Observation": "efficiency.profile",
+    "PerfmodelError": "errors",
+    "Prediction": "step.prediction",
+    "Profile": "efficiency.profile",
+    "Runs": "runs.rows",
+    "Validation": "validation.report",
+    "capture": "graph.capturing",
+    "compare": "step.compare",
+    "explain": "step.explain",
+    "find_gpu": "hardware.gpu",
+    "find_host": "hardware.host",
+    "fit": "regression.fitting",
+    "fit_residual": "validation.grey_box",
+    "gpus": "hardware.gpu",
+    "graph_from_totals": "graph.totals",
+    "load_fit": "regression.result",
+    "load_profile": "efficiency.profile",
+    "models": "graph.catalogue:names",
+    "predict": "step.predict",
+    "read_runs": "runs.rows",
+    "validate": "validation.report",
 }
 _PARTS = frozenset({"errors", "graph", "hardware", "instrument", "loading", "report", "runs"})
 
@@ -113,18 +115,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a name of the public API when it is first used."""
-    from importlib import import_module
+_public = importer("perfmodel", _LAZY)
 
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the public API, or a part, when it is first used."""
     if name in _PARTS:
+        from importlib import import_module
+
         return import_module(f"perfmodel.{name}")
-    if name not in _LAZY:
-        raise AttributeError(f"module 'perfmodel' has no attribute {name!r}")
-    module, _, other = _LAZY[name].partition(":")
-    found = getattr(import_module(module), other or name)
-    globals()[name] = found
-    return found
+    return _public(name)
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A part imports from its own layer or a lower one, and no parts import each other in a circle.
 LAYERS: list[set[str]] = [
-    {"errors", "_cpu", "_cuda"},
+    {"errors", "lazy", "_cpu", "_cuda"},
     {"native"},
     {"hardware", "instrument", "intervals", "doctor"},
     {"graph"},
@@ -31,6 +31,7 @@ HEAVY = ("torch", "pandas", "scipy", "statsmodels", "matplotlib", "pyarrow", "cu
 NUMPY_FREE = (
     "perfmodel",
     "perfmodel.errors",
+    "perfmodel.lazy",
     "perfmodel.cli",
     "perfmodel.native",
     "perfmodel.doctor",

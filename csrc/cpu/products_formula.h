@@ -23,7 +23,7 @@ struct TileSize {
 
 constexpr TileSize kTiles[] = {{256, 128}, {128, 128}, {128, 64}, {64, 128},
                                {128, 32},  {32, 128},  {64, 64},  {32, 32}};
-constexpr double kSplits[] = {1.0, 4.0, 16.0};
+constexpr double kSplits[] = {1.0, 4.0, 16.0, 64.0};
 constexpr double kLargest = 16384.0;  // area of the largest tile without tensor cores
 constexpr double kBarred = std::numeric_limits<double>::infinity();  // added where a tile is not to be had
 

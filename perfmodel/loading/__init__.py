@@ -5,8 +5,9 @@ The names of the loader are imported when they are first used: predictions need 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from perfmodel.lazy import importer
 from perfmodel.loading.model import LoaderModel, LoadingStep, WorkerAdvice, recommend_workers, step_with_loading
 from perfmodel.loading.pipelines import IMAGE_SETS, PIPELINES, ImageSet, Pipeline, find_image_set, find_pipeline
 
@@ -80,13 +81,4 @@ __all__ = [
     "step_with_loading",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name of the loader when it is first used."""
-    from importlib import import_module
-
-    if name not in _LAZY:
-        raise AttributeError(f"module 'perfmodel.loading' has no attribute {name!r}")
-    found = getattr(import_module(f"perfmodel.loading.{_LAZY[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = importer("perfmodel.loading", _LAZY)

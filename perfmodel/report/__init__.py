@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from perfmodel.lazy import importer
 
 if TYPE_CHECKING:
     from perfmodel.report.page import Page as Page
@@ -10,11 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Page", "build"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the page when it is first used."""
-    if name not in __all__:
-        raise AttributeError(f"module 'perfmodel.report' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module("perfmodel.report.page"), name)
+__getattr__ = importer("perfmodel.report", dict.fromkeys(__all__, "page"))

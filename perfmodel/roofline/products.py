@@ -27,7 +27,7 @@ Bools = npt.NDArray[np.bool_]
 TILES = np.array(
     [(256, 128), (128, 128), (128, 64), (64, 128), (128, 32), (32, 128), (64, 64), (32, 32)], dtype=np.float64
 )
-SPLITS = np.array([1.0, 4.0, 16.0])
+SPLITS = np.array([1.0, 4.0, 16.0, 64.0])
 _ROWS, _COLS, _SPLIT = (
     axis.ravel()
     for axis in (

@@ -51,7 +51,7 @@ def largest_batch(ask: Request) -> int:
         return ask.graph.fixed_batch if peak_memory(ask)["peak"] <= capacity else 0
     low, high = 0, _MOST
     while high - low > 1:
-        inside = np.unique(np.linspace(low, high, min(_PROBES, high - low + 1)).round())[1:]
+        inside = np.floor(np.linspace(low, high, min(_PROBES, high - low + 1)) + 0.5)[1:]
         fits = sum(memory_parts(ask, inside).values()) <= capacity
         fitting, failing = inside[fits], inside[~fits]
         low = int(fitting.max()) if fitting.size else low

@@ -33,5 +33,5 @@ def test_instrument_is_a_leaf() -> None:
         "print(sorted(m for m in sys.modules if m.startswith('perfmodel.')))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    allowed = ("perfmodel.instrument", "perfmodel.errors", "perfmodel.hardware")
+    allowed = ("perfmodel.instrument", "perfmodel.errors", "perfmodel.lazy", "perfmodel.hardware")
     assert all(name.startswith(allowed) for name in eval(out))

@@ -72,7 +72,7 @@ def reference(p: dict[str, float], d: dict[str, float], c: KernelCoefficients) -
         rate = 1.0 if area >= 16384 else c.tile_8192 if area >= 8192 else c.tile_4096 if area >= 4096 else c.tile_small
         held = min(32768 / area, 8)
         gm, gn = math.ceil(p["m"] / rows), math.ceil(p["n"] / cols)
-        for split in (1, 4, 16):
+        for split in (1, 4, 16, 64):
             tiles = p["b"] * gm * gn * split
             load = tiles / d["sm"]
             resident = min(held, max(math.ceil(load), 1)) * area / 16384
