@@ -12,4 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Page", "build"]
 
-__getattr__ = importer("perfmodel.report", dict.fromkeys(__all__, "page"))
+_LAZY = {"Page": "page", "build": "page"}
+
+__getattr__ = importer("perfmodel.report", _LAZY)
