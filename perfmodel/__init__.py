@@ -120,11 +120,9 @@ _public = importer("perfmodel", _LAZY)
 
 def __getattr__(name: str) -> Any:
     """Import a name of the public API, or a part, when it is first used."""
-    if name in _PARTS:
-        from importlib import import_module
+    from importlib import import_module
 
-        return import_module(f"perfmodel.{name}")
-    return _public(name)
+    return import_module(f"perfmodel.{name}") if name in _PARTS else _public(name)
 
 
 def __dir__() -> list[str]:
