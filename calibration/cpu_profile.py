@@ -20,7 +20,7 @@ import numpy as np
 
 from perfmodel import __version__
 from perfmodel.efficiency.cpu import CpuProfile, profile_path, typical_profile
-from perfmodel.errors import InputError
+from perfmodel.errors import FailureError, InputError
 from perfmodel.hardware.cpu import local_cpu
 from perfmodel.hardware.spec import Gpu
 from perfmodel.roofline.cpu import CpuCoefficients
@@ -40,6 +40,10 @@ LEAST_BUDGET_S = 3.0
 _STREAMED = frozenset(("elementwise", "reduce", "copy", "norm", "softmax", "gemm"))
 _CHAIN, _CHAIN_OPERATORS = 20, (2, 4)
 _ADAM_PASSES, _ADAM_TENSORS = 7, 16
+
+
+#: Fewer measured operators than this make no profile; three seconds of an idle machine give some 40.
+LEAST_ROWS = 24
 
 
 def measure_profile(device: str = "cpu", *, budget_s: float = 60.0, save: bool = True) -> CpuProfile:
@@ -65,6 +69,8 @@ def measure_profile(device: str = "cpu", *, budget_s: float = 60.0, save: bool =
         If torch is not installed.
     InputError
         For a budget under 3 s or a number of threads that the machine lacks.
+    FailureError
+        When the machine was too busy to measure more than a few operators.
     """
     if not budget_s >= LEAST_BUDGET_S:
         raise InputError(f"a budget of {budget_s:g} s is too short", f"give {LEAST_BUDGET_S:g} seconds or more")
@@ -76,6 +82,12 @@ def measure_profile(device: str = "cpu", *, budget_s: float = 60.0, save: bool =
         deadline = max(started + budget_s, time.monotonic() + 0.5 * budget_s)
         rows = measure_rows(torch, gpu.sm, deadline=deadline)
         others = _used_by_others(before)
+    if len(rows) < LEAST_ROWS:
+        busy = "" if others is None else f" (others used {100 * others:.0f} % of the machine)"
+        raise FailureError(
+            f"only {len(rows)} operators could be measured in {budget_s:g} s{busy}: too few for a profile",
+            f"let other work end, or give a longer --budget than {budget_s:g}",
+        )
     fit = fit_coefficients(rows, start)
     profile = _profile(gpu, fit, torch=torch, seconds=time.monotonic() - started, others=others)
     if save:

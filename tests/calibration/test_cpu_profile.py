@@ -73,6 +73,16 @@ def test_results_know_their_error_and_whether_the_interval_held() -> None:
 
 
 @pytest.mark.slow
+def test_a_machine_too_busy_to_measure_gets_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight operators measured in 13 minutes once stood as a profile with evidence A, 40 times off."""
+    pytest.importorskip("torch")
+    real = cpu_profile.measure_rows
+    monkeypatch.setattr(cpu_profile, "measure_rows", lambda *args, **options: real(*args, **options)[:8])
+    with pytest.raises(FailureError, match=r"only 8 operators could be measured in 3 s .*too few"):
+        cpu_profile.measure_profile("cpu:1", budget_s=3.0)
+
+
+@pytest.mark.slow
 def test_predicted_steps_are_near_measured_ones() -> None:
     """The loop that needs no GPU, in about a minute: profile, steps, errors."""
     pytest.importorskip("torch")
