@@ -123,7 +123,7 @@ def _prediction(header: Mapping[str, Any], options: Mapping[str, Any]) -> Predic
 
 
 def run_phases_text(found: RunPhases) -> str:
-    """Plain text: the step, then each phase that takes time in either."""
+    """Plain text: the step, each phase that takes time in either, and what the prediction rests on."""
     step = found.predicted.step_s
     lines = [
         f"measured   {found.measured_step_ms:.4g} ms a step, median of {found.steps} warm ones "
@@ -137,4 +137,10 @@ def run_phases_text(found: RunPhases) -> str:
         measured, predicted = found.measured_ms[phase], found.predicted_ms[phase]
         if max(measured, predicted) > 1e-3 * found.measured_step_ms:
             lines.append(f"  {phase:<14} {measured:>12.4g}  {predicted:>12.4g}")
+    evidence = found.predicted.evidence
+    lines += [
+        "",
+        f"evidence   {evidence.grade}: {evidence.why}",
+        *(f"note       {note}" for note in found.predicted.notes),
+    ]
     return "\n".join(lines)
