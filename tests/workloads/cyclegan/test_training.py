@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -18,6 +19,7 @@ import pytest
 from perfmodel.cli import main
 from perfmodel.errors import InputError
 from perfmodel.runs.runlog import read_run_log
+from perfmodel.validation.run_phases import compare_run, run_phases_text
 
 torch = pytest.importorskip("torch")
 
@@ -208,6 +210,15 @@ def test_the_native_loader_feeds_it_and_resumes_the_same_curve(domains: Path, tm
     ]
     assert read_run_log(whole.log).header["loader"] == "native"
     assert (read_run_log(whole.log).columns["input_wait_ms"] > 0).all()
+
+
+def test_the_comparison_says_what_it_rests_on(finished: Any) -> None:
+    """Without a profile of the processor it is rough, and says what would make it better."""
+    text = run_phases_text(compare_run(finished.log))
+    assert all(f"\n  {phase} " in text for phase in ("forward", "backward", "optimizer"))
+    assert re.search(r"\nevidence   [A-D]: ", text)
+    if "evidence   D" in text:
+        assert "perfmodel measure --device cpu --profile" in text
 
 
 def test_mixed_precision_trains(domains: Path, tmp_path: Path) -> None:
