@@ -145,7 +145,7 @@ def _introduction(results: Results) -> list[str]:
         " had seen, unless it says so. A few choices (prior standard deviations, which effects there are, the clock of"
         " cards short of power) were made with the scores of left-out cards in sight, so that those are slightly"
         " optimistic; so are a profile's standard deviations, the meaning of mixed precision in NVIDIA's BERT scripts,"
-        " and the prior standard deviations of old cards' shares.",
+        " the prior standard deviations of old cards' shares, and the freedom of interval weights.",
         "",
         f"{resolved} of {results.rows} rows ({100 * resolved / results.rows:.1f} %) resolve, {graph} of them to an"
         " operator graph, the others to totals; repeats of one setting are collapsed to their median, which leaves"
