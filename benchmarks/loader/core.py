@@ -10,7 +10,6 @@ machine slows all of them; figures are medians of the rounds, in CPU time:
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import statistics
 import sys
@@ -26,14 +25,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from perfmodel import native
+from perfmodel.loading.pictures import encode, make_picture
 
 SIZE, CROP, BATCH = 286, 256, 16
 TARGETS = {"kitti-jpeg": 0.90, "640-jpeg": 0.80, "kitti-png": 0.85}
 """Share of the speed of decoding alone that the loader is to reach."""
 
 _QUALITIES = range(50, 97)
-
-Image8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,41 +59,16 @@ SETS = (
 )
 
 
-def make_image(height: int, width: int, *, seed: int, noise: float) -> Image8:
-    """Return (height, width, 3) with brightness and colours whose spectrum falls as that of photographs, and noise.
-
-    Amplitudes fall with the 1.2th power of the frequency, those of colours with the 1.6th; one in 500 values clips.
-    """
-    rng = np.random.default_rng(seed)
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]) + 1 / max(height, width)
-
-    def field(power: float) -> npt.NDArray[np.float64]:
-        spectrum = np.fft.rfft2(rng.normal(size=(height, width))) / frequency**power
-        values = np.fft.irfft2(spectrum, s=(height, width))
-        return np.asarray((values - values.mean()) / values.std())
-
-    light = 118 + 38 * field(1.2)
-    blue, red = 10 * field(1.6), 10 * field(1.6)
-    rgb = np.stack([light + 1.402 * red, light - 0.344 * blue - 0.714 * red, light + 1.772 * blue], axis=-1)
-    rgb += noise * rng.normal(size=(height, width, 3))
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
-
-
-def encode(image: Image8, format: str, **options: Any) -> bytes:
-    """Return an encoded image."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, format, **options)
-    return file.getvalue()
-
-
 def make_files(images: ImageSet, count: int) -> list[bytes]:
     """Return encoded images of about the wanted size: by the quality of JPEG, by the noise in PNG."""
     if images.format == "PNG":
         levels = [0.1 * step for step in range(31)]
-        sizes = [len(encode(make_image(images.height, images.width, seed=0, noise=n), "PNG")) for n in levels[::5]]
+        sizes = [len(encode(make_picture(images.height, images.width, seed=0, noise=n), "PNG")) for n in levels[::5]]
         noise = float(np.interp(images.kb * 1000, sizes, levels[::5]))
-        return [encode(make_image(images.height, images.width, seed=seed, noise=noise), "PNG") for seed in range(count)]
-    pictures = [make_image(images.height, images.width, seed=seed, noise=3.0) for seed in range(count)]
+        return [
+            encode(make_picture(images.height, images.width, seed=seed, noise=noise), "PNG") for seed in range(count)
+        ]
+    pictures = [make_picture(images.height, images.width, seed=seed, noise=3.0) for seed in range(count)]
     how: dict[str, Any] = {"subsampling": images.subsampling}
     quality = images.quality
     if quality is None:

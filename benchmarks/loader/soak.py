@@ -9,7 +9,6 @@ twentieth. Exits with 1 where the most of the last half is above that of the fir
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import tempfile
@@ -20,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from core import encode, make_image
 from PIL import Image
 
 from perfmodel.hardware.cpu import processor_name
 from perfmodel.loading import Loader
+from perfmodel.loading.pictures import encode, make_picture
 
 _ALLOWED = 1.02
 _NOTES = 20
@@ -37,14 +36,12 @@ def make_folder(folder: Path, count: int) -> int:
     damaged = 0
     for number in range(count):
         height, width = (int(value) for value in rng.integers(64, 420, size=2))
-        image = make_image(height, width, seed=number, noise=3.0)
+        image = make_picture(height, width, seed=number, noise=3.0)
         kind = number % 6
         if kind == 0:
             content = encode(image, "PNG")
         elif kind == 1:
-            file = io.BytesIO()
-            Image.fromarray(image).convert("L").save(file, "JPEG", quality=85)
-            content = file.getvalue()
+            content = encode(np.asarray(Image.fromarray(image).convert("L")), "JPEG", quality=85)
         else:
             content = encode(image, "JPEG", quality=70 + 5 * kind, subsampling=kind % 3, progressive=kind == 5)
         if number % 25 == 24:

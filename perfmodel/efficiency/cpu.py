@@ -6,8 +6,6 @@ A profile belongs to one processor and one number of threads. It lies in the use
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,15 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from perfmodel.efficiency.features import StepFeatures, collect
-from perfmodel.errors import FailureError, InputError
 from perfmodel.graph.operators import Operators
 from perfmodel.hardware.cpu import lanes, slug
+from perfmodel.hardware.profile_file import ProfileFile
 from perfmodel.hardware.spec import Gpu
 from perfmodel.hardware.storage import user_data_dir
 from perfmodel.roofline.cpu import CpuCoefficients, cpu_time
 
 SCHEMA_VERSION = 1
 MEASURE = "`perfmodel measure --device cpu --profile`"
+_FILE = ProfileFile(kind="cpu", of="a processor", version=SCHEMA_VERSION, made_by=MEASURE)
 #: Standard deviation of log step time where nothing was measured (typical coefficients of another processor).
 UNMEASURED_SD = 0.5
 #: Share of the operators' residual variance that operators of a step have in common, so that it does not average out.
@@ -82,10 +81,7 @@ class CpuProfile:
 
     def save(self, path: Path) -> None:
         """Write the profile as JSON, replacing an earlier one as a whole."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-        temporary.write_text(json.dumps(self.to_dict(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        _FILE.write(path, self.to_dict())
         _load_cached.cache_clear()
 
     @classmethod
@@ -99,16 +95,7 @@ class CpuProfile:
         FailureError
             When its schema is another version's.
         """
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"no profile {path}", f"{MEASURE} writes one") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-            raise InputError(f"{path} is not a profile", f"delete it; {MEASURE} writes another") from None
-        if not isinstance(document, dict) or document.get("kind") != "cpu":
-            raise InputError(f"{path} is not a profile of a processor", f"delete it; {MEASURE} writes another")
-        if document.get("schema_version") != SCHEMA_VERSION:
-            raise FailureError(f"{path} has another schema version", f"{MEASURE} writes a new one")
+        document = _FILE.read(path)
         try:
             return cls(
                 processor=str(document["processor"]),
@@ -118,7 +105,7 @@ class CpuProfile:
                 provenance=document.get("provenance", {}),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path} is damaged ({error})", f"delete it; {MEASURE} writes another") from None
+            _FILE.refuse(path, error)
 
 
 def profile_path(gpu: Gpu) -> Path:

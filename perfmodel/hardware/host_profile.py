@@ -6,8 +6,6 @@ neither the machine's name nor the user's.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perfmodel.errors import FailureError, InputError
 from perfmodel.hardware.host import Host
+from perfmodel.hardware.profile_file import ProfileFile
 from perfmodel.hardware.storage import user_data_dir
 
 SCHEMA_VERSION = 1
 MEASURE = "`perfmodel loader calibrate`"
+_FILE = ProfileFile(kind="host", of="a host", version=SCHEMA_VERSION, made_by=MEASURE)
 _FIGURES = ("decode_speed", "storage_mbs", "storage_iops", "read_latency_ms", "stream_mbs", "memory_gbs")
 
 
@@ -86,10 +85,7 @@ class HostProfile:
 
     def save(self, path: Path) -> None:
         """Write the profile as JSON, replacing an earlier one as a whole."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-        temporary.write_text(json.dumps(self.to_dict(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        _FILE.write(path, self.to_dict())
 
     @classmethod
     def load(cls, path: Path) -> HostProfile:
@@ -102,22 +98,11 @@ class HostProfile:
         FailureError
             When its schema is another version's.
         """
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"no profile {path}", f"{MEASURE} writes one") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-            raise InputError(f"{path} is not a profile", f"delete it; {MEASURE} writes another") from None
-        if not isinstance(document, dict) or document.get("kind") != "host":
-            raise InputError(f"{path} is not a profile of a host", f"delete it; {MEASURE} writes another")
-        if document.get("schema_version") != SCHEMA_VERSION:
-            raise FailureError(f"{path} has another schema version", f"{MEASURE} writes a new one")
+        document = _FILE.read(path)
         try:
             return cls(**{name: document[name] for name in cls.__dataclass_fields__})._checked()
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{path} is damaged ({type(error).__name__}: {error})", f"delete it; {MEASURE} writes another"
-            ) from None
+            _FILE.refuse(path, error)
 
     def _checked(self) -> HostProfile:
         """Refuse figures that cannot be."""

@@ -86,26 +86,13 @@ class DevicePool:
         self._host: Pool = native.cpu().ImagePool(threads)
 
     def load(
-        self,
-        sources: Sequence[Item],
-        plan: npt.NDArray[np.void],
-        out: Any,
-        *,
-        mean: Sequence[float],
-        std: Sequence[float],
-        filter: int,
-        layout: str,
-        cut_fill: float,
-        max_pixels: int,
+        self, sources: Sequence[Item], plan: npt.NDArray[np.void], out: Any, **common: Any
     ) -> tuple[npt.NDArray[np.int32], list[str]]:
         """Load and transform images: on the GPU into `DeviceImages`, on the host into an array (single images)."""
-        common: dict[str, Any] = {
-            "mean": mean, "std": std, "filter": filter, "layout": layout, "cut_fill": cut_fill,
-            "max_pixels": max_pixels,
-        }  # fmt: skip
         if not isinstance(out, DeviceImages):
             return self._host.load(sources, plan, out, **common)
-        channels, height, width = out.shape[1:] if layout == "nchw" else (out.shape[3], *out.shape[1:3])
+        nchw = common["layout"] == "nchw"
+        channels, height, width = out.shape[1:] if nchw else (out.shape[3], *out.shape[1:3])
         out.batch, status, messages = self._preprocessor.load(
             sources, plan, (height, width), channels=channels, dtype=out.dtype, **common
         )
