@@ -20,16 +20,19 @@ _CAUSES = (
     " tell. The worst cells mix inference that waits for the host several times as long as any other source with"
     " training that does not.",
     "- *Network families*: {families:.0f} % of the squared log error of left-out families is one constant for each"
-    " network, campaign and phase, which nothing known of the network tells but one measured step of it would. Small"
-    " classes of few networks (recommendation, detection) are worst.",
+    " network, campaign and phase, which nothing known of the network tells but one measured step of it would. The"
+    " worst are the two recommendation networks and mobile networks, whose inference is predicted too slow; all"
+    " families are in a table below.",
     "- *Coverage of single cards*: {cards:.0f} % of the squared log error of left-out cards is one constant for each"
-    " source, card and phase. rtx4090 is the only card of its generation and two thirds of the predicted time; titan-v"
-    " and v100 carry stacks of 2018 that no other tensor-core card was measured with. Intervals widen for such gaps by"
-    " what other groups' errors say they cost, which is less than these.",
+    " source, card and phase. rtx4090 is the only card of its generation and takes two thirds of the predicted time;"
+    " titan-v and titan-rtx were measured mostly with stacks of 2017 to 2019 in 16 bit, which one or two cards of other"
+    " generations carry too. Intervals widen for such gaps by what other groups' errors say they cost, which is less"
+    " than these.",
     "- *Operators*: many fp32 linear layers of the P4 ran with a poor kernel for unaligned shapes that no other card"
-    " shows, and with the P4 left out one card (P100) stands for all cards before compute capability 7.",
+    " shows, and with the P4 left out one card (P100) is all that tells of elementwise, norm and softmax kernels"
+    " before compute capability 7.",
     "",
-    "What was tried on the same rows, and what it did:",
+    "What was tried on the same rows, one after the other, and what each did to the figures of its time:",
     "",
     "- Winograd for gradients of weights (kept): median error of left-out families 11.4 % before, 10.8 % after, of"
     " their fp32 training steps 13.0 and 10.9 %; of V100's gradients of weights in DeepBench 62 and 39 % (mean).",

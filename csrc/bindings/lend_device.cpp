@@ -153,8 +153,12 @@ void register_device_batch(py::module_& module) {
         .def_property_readonly("ready",
                                [](const DeviceBatch& batch) { return batch.output->ready.happened(); })
         .def(
-            "wait", [](const DeviceBatch& batch) { batch.output->ready.synchronize(); },
-            py::call_guard<py::gil_scoped_release>(), "Wait until the batch is there.")
+            "wait",
+            [](const DeviceBatch& batch) {
+                const WithoutGil outside;
+                batch.output->ready.synchronize();
+            },
+            "Wait until the batch is there.")
         .def("wait_on", &wait_on, py::arg("stream"), "Make a stream wait until the batch is there.")
         .def("copy_to", &copy_to, py::arg("out"),
              "Copy into a host buffer of the same shape and element size.")

@@ -32,6 +32,12 @@ class Loading {
           job_(job),
           files_(job.sources.size()),
           outcomes_(job.sources.size()) {}
+    Loading(const Loading&) = delete;
+    Loading& operator=(const Loading&) = delete;
+    // What nvJPEG and copies still read must stay, however this ends.
+    ~Loading() {
+        if (!on_gpu_.empty()) static_cast<void>(cudaStreamSynchronize(preprocessor_.stream()));
+    }
 
     bool run(int columns, LoadedBatch& loaded) {
         if (!preprocess::read_image_sizes(crew_, job_, sizes_)) return false;
@@ -46,8 +52,6 @@ class Loading {
         const Pixels pixels{images_, bytes_, staged_bytes_};
         loaded.batch = preprocessor_.submit(pixels, job_.plans, job_.target, columns);
         report(loaded.result);
-        // What nvJPEG still reads must stay.
-        if (!on_gpu_.empty()) loaded.batch.output->ready.synchronize();
         return true;
     }
 

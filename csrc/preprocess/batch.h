@@ -48,7 +48,8 @@ struct Batch {
 
 class BatchMaker {
   public:
-    // Throws PreconditionError where a plan makes no sense or does not fit its image or the target.
+    // The plans have passed check_plans. Throws PreconditionError where one does not fit its image or the
+    // target.
     Batch make(const std::vector<DecodedImage>& images, const cpu::image::SamplePlan* plans,
                const cpu::image::Target& target, const BatchOptions& options);
 

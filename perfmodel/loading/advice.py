@@ -10,7 +10,7 @@ import numpy as np
 
 from perfmodel.errors import InputError
 from perfmodel.loading.model import HEADROOM, MAX_WORKERS, LoaderModel, WorkerAdvice, rate_sd
-from perfmodel.loading.pipelines import PIPELINES, ImageSet, find_pipeline
+from perfmodel.loading.pipelines import PIPELINES, ImageSet
 from perfmodel.loading.simulation import Simulated, simulate
 
 _Z90 = 1.645
@@ -234,8 +234,3 @@ def _notes(loader: LoaderModel, workers: int) -> tuple[str, ...]:
     if workers > host.cores:
         notes.append(f"{workers} workers share {host.cores} cores")
     return tuple(notes)
-
-
-def loader_of(pipeline: str, images: ImageSet, host: Any, *, cache_hit: float | None = None) -> LoaderModel:
-    """Return the model of a named pipeline (``torch`` is ``pil``) for files on a host."""
-    return LoaderModel(pipeline=find_pipeline(pipeline), images=images, host=host, cache_hit=cache_hit)

@@ -13,11 +13,9 @@ from perfmodel.errors import ImageError, InputError
 from perfmodel.loading.buffers import STORAGE, Group, allocate, groups, image_shape
 from perfmodel.loading.device_pool import DeviceImages, DevicePool
 from perfmodel.loading.plan import make_plan
-from perfmodel.loading.pools import Item, Pool
+from perfmodel.loading.pools import NOTHING, Item, Pool
 from perfmodel.loading.sources import Index, Source
 from perfmodel.loading.transforms import FILTERS, Transform
-
-_NOTHING: Item = (b"", 0, 0)
 
 Images = npt.NDArray[Any] | DeviceImages
 """Images of a batch, in host memory or on a GPU."""
@@ -135,7 +133,7 @@ class Assembler:
             return self.source.parts[role].item(number)
         except InputError as error:  # one damaged member of an archive is one failed file
             broken[place] = error.reason
-            return _NOTHING
+            return NOTHING
 
     def _sizes(self, role: str, numbers: Index, items: Sequence[Item]) -> npt.NDArray[np.int32] | None:
         if not self.transform.needs_sizes:

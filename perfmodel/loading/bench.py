@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,8 @@ class _Contestant:
             return
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what was not sent to a process that is gone
+                    pipe.close()
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from perfmodel.errors import InputError
 from perfmodel.loading.buffers import torch_module
 from perfmodel.loading.gpu import open_preprocessor
 from perfmodel.loading.pools import Item, Pool
+from perfmodel.loading.prefetch import THREADS as PREFETCH_THREADS
 
 if TYPE_CHECKING:
     from perfmodel._cuda import DeviceBatch
@@ -71,8 +73,10 @@ class DevicePool:
     ----------
     device : str
         As torch names it.
-    threads, slots : int
-        As for `perfmodel.loading.gpu.open_preprocessor`.
+    threads : int
+        That decode.
+    ahead : int
+        Batches prepared ahead.
 
     Raises
     ------
@@ -80,9 +84,12 @@ class DevicePool:
         Without a GPU, or where ``perfmodel._cuda`` was not built.
     """
 
-    def __init__(self, device: str, threads: int, *, slots: int) -> None:
-        self.threads = threads
-        self._preprocessor = open_preprocessor(torch_module().device(device).index or 0, threads=threads, slots=slots)
+    def __init__(self, device: str, threads: int, *, ahead: int) -> None:
+        self.threads, self._process = threads, os.getpid()
+        # As many batches are made at a time as there are threads that ask for them, and one may be on its way.
+        self._preprocessor = open_preprocessor(
+            device_number(device), threads=threads, slots=min(ahead, PREFETCH_THREADS) + 1
+        )
         self._host: Pool = native.cpu().ImagePool(threads)
 
     def load(
@@ -91,6 +98,11 @@ class DevicePool:
         """Load and transform images: on the GPU into `DeviceImages`, on the host into an array (single images)."""
         if not isinstance(out, DeviceImages):
             return self._host.load(sources, plan, out, **common)
+        if os.getpid() != self._process:
+            raise InputError(
+                "a loader that transforms on a GPU cannot run in a forked process, such as a DataLoader's worker",
+                "make it there, or iterate over it where it was made: its threads and the GPU are its workers",
+            )
         nchw = common["layout"] == "nchw"
         channels, height, width = out.shape[1:] if nchw else (out.shape[3], *out.shape[1:3])
         out.batch, status, messages = self._preprocessor.load(
@@ -112,14 +124,16 @@ class DevicePool:
         self._host.close()
 
 
-def check_device(device: str | None) -> str:
-    """Return the device that a loader with this backend makes its tensors on.
+def device_number(device: str) -> int:
+    """Return the number of a GPU as torch names it; ``cuda`` is torch's current one.
 
     Raises
     ------
     InputError
-        Where none was given.
+        For a device that is no GPU.
     """
-    if device is None:
-        raise InputError("backend 'cuda' makes tensors on a GPU", "give device='cuda' as well")
-    return device
+    torch = torch_module()
+    named = torch.device(device)
+    if named.type != "cuda":
+        raise InputError(f"backend 'cuda' cannot make tensors on {device!r}", "give device='cuda', or another backend")
+    return int(torch.cuda.current_device() if named.index is None and torch.cuda.is_available() else named.index or 0)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from perfmodel.errors import InputError
 from perfmodel.loading.files import Files
 from perfmodel.loading.pipelines import USUAL_CODED, ImageSet, Pipeline
-from perfmodel.loading.pools import Item, chosen_backend, make_pool
+from perfmodel.loading.pools import NOTHING, Item, chosen_backend, make_pool
 from perfmodel.loading.sources import Place, Source, open_source
 from perfmodel.loading.transforms import Transform, find_transform
 
@@ -108,7 +108,7 @@ def read_sample(source: Source, *, count: int = SAMPLE, seed: int = 0) -> FileSa
         When none of them is a readable image.
     """
     chosen = _draw(source, count, seed)
-    items = [files.item(number) for files, number in chosen]
+    items = [_item(files, number) for files, number in chosen]
     try:
         return sample_of(items, [files.size(number) for files, number in chosen])
     except InputError:
@@ -116,6 +116,13 @@ def read_sample(source: Source, *, count: int = SAMPLE, seed: int = 0) -> FileSa
         raise InputError(
             f"{where}: none of {len(items)} files is a readable image", "give a folder of JPEG or PNG files"
         ) from None
+
+
+def _item(files: Files, number: int) -> Item:
+    try:
+        return files.item(number)
+    except InputError:  # a damaged member of an archive counts as one unreadable file
+        return NOTHING
 
 
 def sample_of(items: Sequence[Item], sizes: Sequence[int] | None = None) -> FileSample:

@@ -16,7 +16,7 @@ from perfmodel.loading.assemble import Assembler, Batch, Images, image_error, on
 from perfmodel.loading.buffers import as_tensor, should_pin
 from perfmodel.loading.device import DeviceCopies
 from perfmodel.loading.device_pool import BACKEND as DEVICE_BACKEND
-from perfmodel.loading.device_pool import DeviceImages, DevicePool, check_device
+from perfmodel.loading.device_pool import DeviceImages, DevicePool
 from perfmodel.loading.iteration import Iteration, Progress, Schedule
 from perfmodel.loading.pillow import MAX_PIXELS, STAGES
 from perfmodel.loading.pools import Item, Pool, chosen_backend, make_pool, plan_dtype
@@ -125,7 +125,9 @@ class Loader:
     def _start(self, max_pixels: int) -> Assembler:
         pool: Pool
         if self.backend == DEVICE_BACKEND:
-            pool = DevicePool(check_device(self._device), self.workers, slots=self.prefetch + 1)
+            if self._device is None:
+                raise InputError("backend 'cuda' makes tensors on a GPU", "give device='cuda' as well")
+            pool = DevicePool(self._device, self.workers, ahead=self.prefetch)
         else:
             pool = make_pool(self.backend, self.workers)
         self._closer = weakref.finalize(self, pool.close)
@@ -168,7 +170,8 @@ class Loader:
         samples = self.sampling.batch_of(self.sampling.order(self._epoch), number)
         memory = self._assembler.memory(samples.size, pinned=False)
         batch = self._assembler.fill(memory, [(number, samples)], epoch=self._epoch)[0]
-        return self._present(batch, None, copy=False)
+        on_device = self.backend == DEVICE_BACKEND and self._device is not None
+        return self._present(batch, DeviceCopies(str(self._device), 1) if on_device else None, copy=False)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that is iterated next; it decides the order and all that is random."""
@@ -232,7 +235,8 @@ class Loader:
         -------
         dict
             Seconds of all threads in ``read``, ``decode``, ``resample``, ``colour`` and ``write``; seconds that the
-            consumer waited, ``queue_wait``; ``images`` and ``bytes`` read.
+            consumer waited, ``queue_wait``; ``images`` and ``bytes`` read. With the backend ``cuda`` only of images
+            loaded one by one: batches show as NVTX ranges.
         """
         counters = self._assembler.pool.stages()
         found: dict[str, float] = {name: counters[name] / 1e9 for name in STAGES}

@@ -72,6 +72,8 @@ class LoaderModel:
         Measured over modelled cost, set by calibration.
     gpu_preprocess_rate : float
         Samples a second that preprocessing on the GPU manages; infinite where the host does it.
+    on_gpu : bool
+        Decoded images of 8 bits go to the device, which transforms them; see `transformed_on_gpu`.
     """
 
     pipeline: str | Pipeline = "pil"
@@ -82,6 +84,7 @@ class LoaderModel:
     prefetch: int = 2
     cost_factor: float = 1.0
     gpu_preprocess_rate: float = math.inf
+    on_gpu: bool = False
     _pipeline: Pipeline = field(init=False, repr=False)
     _images: ImageSet = field(init=False, repr=False)
     _host: Host = field(init=False, repr=False)
@@ -109,7 +112,7 @@ class LoaderModel:
     def transformed_on_gpu(self) -> LoaderModel:
         """Return the model of the same pipeline where the host only decodes."""
         costs = {kind: replace(cost, out_mpx=0.0) for kind, cost in self._pipeline.costs.items()}
-        return replace(self, pipeline=replace(self._pipeline, costs=costs))
+        return replace(self, pipeline=replace(self._pipeline, costs=costs, handover_ms_per_out_mpx=0.0), on_gpu=True)
 
     @property
     def cost_s(self) -> float:
@@ -165,6 +168,8 @@ class LoaderModel:
     def out_bytes(self) -> float:
         """Bytes of one sample that go to the device."""
         images = self._images
+        if self.on_gpu:
+            return images.files * images.mpx * 3e6
         values = images.files * images.channels * images.out_mpx * 1e6
         return values * self.out_bytes_per_value if images.kind != "raw" else self.read_bytes
 

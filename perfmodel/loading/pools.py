@@ -22,6 +22,9 @@ VARIABLE = "PERFMODEL_LOADER_BACKEND"
 Item = str | tuple[Any, int, int]
 """An encoded image: a path, or (buffer, offset, length)."""
 
+NOTHING: Item = (b"", 0, 0)
+"""In place of an image that its source cannot give; it fails as one image."""
+
 _said = False
 
 

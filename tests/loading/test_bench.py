@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from perfmodel.errors import InputError
+from perfmodel.loading import bench as benching
+from perfmodel.loading import own_process
 from perfmodel.loading.bench import bench, compare_output
 from perfmodel.loading.bench_options import OPTIONS
 from perfmodel.loading.pools import native_pool_missing
@@ -58,3 +61,13 @@ def test_output_is_compared() -> None:
         "different output (mean 5.00"
     )
     assert compare_output(None, reference.tolist(), "jpeg") == ""
+
+
+def test_a_process_that_died_is_ended_without_another_error() -> None:
+    one = benching._Contestant("native", {})
+    one._process = own_process.start_module("perfmodel.loading.bench_process", errors=subprocess.DEVNULL)
+    one._process.kill()
+    one._process.wait()
+    assert "ended without an answer" in one._exchange({"padding": "x" * 100_000})["missing"]
+    one.end()
+    assert one._process is None

@@ -114,3 +114,17 @@ def test_unreadable_files_are_counted_or_refused(tmp_path: Path, save: Save) -> 
     sample = describe_folder(tmp_path).sample
     assert sample is not None
     assert (len(sample), sample.unreadable) == (1, 1)
+
+
+def test_a_damaged_member_of_an_archive_is_one_unreadable_file(tmp_path: Path, save: Save) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.write(save(tmp_path / f"{number}.jpg", number), f"{number}.jpg")
+        start = archive.getinfo("1.jpg").header_offset
+    content = bytearray(path.read_bytes())
+    content[start + 60 : start + 160] = bytes(100)
+    path.write_bytes(bytes(content))
+    sample = describe_folder(path).sample
+    assert sample is not None
+    assert (len(sample), sample.unreadable) == (2, 1)

@@ -30,7 +30,12 @@ class HostTwin:
     """`perfmodel._cuda.ImagePreprocessor` without a GPU: decoded by Pillow, transformed by the kernel on the host."""
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed, self.slots = False, 0
+
+    def opened(self, *, threads: int, slots: int) -> HostTwin:
+        """Remember how many batches may be under way."""
+        self.slots = slots
+        return self
 
     def load(
         self, sources: Sequence[Any], plan: Any, size: tuple[int, int], *, max_pixels: int, **options: Any
@@ -56,7 +61,8 @@ class HostTwin:
 @pytest.fixture
 def twin(monkeypatch: pytest.MonkeyPatch) -> HostTwin:
     found = HostTwin()
-    monkeypatch.setattr(device_pool, "open_preprocessor", lambda device, **options: found)
+    monkeypatch.setattr(device_pool, "open_preprocessor", lambda device, **options: found.opened(**options))
+    monkeypatch.setattr(device_pool, "device_number", lambda device: 0)
     return found
 
 
@@ -106,7 +112,9 @@ def test_numbered_batches_and_single_images(twin: HostTwin, folder: Path) -> Non
         assert torch.equal(ours[1]["image"], native[1]["image"])
         assert (ours.transform(folder / "03.png", 3) == native.transform(folder / "03.png", 3)).all()
         assert set(ours.stages()) == set(native.stages())
+        assert set(ours[1]) == set(native[1])
         assert ours.model().cost_s < native.model().cost_s
+        assert ours.model().out_bytes == pytest.approx(3 * 330 * np.mean([300 + 7 * n for n in range(11)]), rel=0.01)
 
 
 def test_what_makes_no_sense_is_refused(twin: HostTwin, folder: Path) -> None:
@@ -117,6 +125,32 @@ def test_what_makes_no_sense_is_refused(twin: HostTwin, folder: Path) -> None:
     with pytest.raises(InputError, match="cannot run in workers of a DataLoader"):
         list(workers)
     loader.close()
+
+
+def test_long_prefetching_needs_no_more_memory_on_the_way(twin: HostTwin, folder: Path) -> None:
+    with Loader(folder, "imagenet-eval", backend="cuda", device="cpu", batch=2, prefetch=100) as loader:
+        assert len(list(loader)) == 6
+    assert twin.slots <= 4
+
+
+def test_a_forked_process_is_refused(twin: HostTwin, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Loader(folder, "imagenet-eval", backend="cuda", device="cpu", batch=2) as loader:
+        monkeypatch.setattr(device_pool.os, "getpid", lambda: -1)
+        with pytest.raises(InputError, match="cannot run in a forked process"):
+            loader[0]
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_device_that_is_no_gpu_is_refused(folder: Path, device: str) -> None:
+    with pytest.raises(InputError, match=f"cannot make tensors on '{device}'"):
+        Loader(folder, backend="cuda", device=device)
+
+
+def test_a_gpu_is_the_one_that_torch_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    assert [device_pool.device_number(name) for name in ("cuda", "cuda:0", "cuda:1")] == [3, 0, 1]
 
 
 def test_without_a_gpu_it_says_so(folder: Path) -> None:
